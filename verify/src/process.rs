@@ -22,6 +22,9 @@ use nix::unistd::{ForkResult, Pid, alarm, fork, getpid, getppid};
 #[derive(Debug)]
 pub(crate) struct Broken(pub(crate) String);
 
+/// What a part of the rig comes to, unless it cannot do its work.
+pub(crate) type Rig<T = ()> = Result<T, Broken>;
+
 impl<E: std::error::Error> From<E> for Broken {
     fn from(error: E) -> Self {
         Self(error.to_string())
@@ -45,7 +48,7 @@ pub(crate) struct Child {
 
 /// How many children were served after a sleep that no wake had ended, but the end of its slice: in
 /// memory that they share with the rig.
-fn by_slice() -> Result<&'static AtomicU64, Broken> {
+fn by_slice() -> Rig<&'static AtomicU64> {
     static PLACE: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
     let place = NonNull::new(PLACE.load(Relaxed)).map_or_else(shared_word, Ok)?;
     PLACE.store(place.as_ptr(), Relaxed);
@@ -54,7 +57,7 @@ fn by_slice() -> Result<&'static AtomicU64, Broken> {
 }
 
 /// mmap(2): a word, zeroed, that forked children share.
-fn shared_word() -> Result<NonNull<AtomicU64>, Broken> {
+fn shared_word() -> Rig<NonNull<AtomicU64>> {
     let (access, kind) = (
         libc::PROT_READ | libc::PROT_WRITE,
         libc::MAP_SHARED | libc::MAP_ANONYMOUS,
@@ -68,7 +71,7 @@ fn shared_word() -> Result<NonNull<AtomicU64>, Broken> {
 }
 
 /// How many children were served by the end of a slice since this was last asked.
-pub(crate) fn take_served_by_slice() -> Result<u64, Broken> {
+pub(crate) fn take_served_by_slice() -> Rig<u64> {
     Ok(by_slice()?.swap(0, Relaxed))
 }
 
@@ -76,7 +79,7 @@ pub(crate) fn take_served_by_slice() -> Result<u64, Broken> {
 pub(crate) const PANICKED: u8 = 101;
 
 /// fork(2); the child runs `body` and exits with its value, and dies with the rig.
-pub(crate) fn forked(body: impl FnOnce() -> u8) -> Result<Child, Broken> {
+pub(crate) fn forked(body: impl FnOnce() -> u8) -> Rig<Child> {
     let parent = getpid();
     let by_slice = by_slice()?;
     let slept = sleeps().all;
@@ -107,7 +110,7 @@ pub(crate) fn exit_now(code: u8) -> ! {
 
 impl Child {
     /// A child of this process.
-    fn of(pid: Pid) -> Result<Self, Broken> {
+    fn of(pid: Pid) -> Rig<Self> {
         Ok(Self {
             pid,
             pidfd: pidfd_of(pid)?,
@@ -137,7 +140,7 @@ impl Child {
     }
 
     /// Waits until the process has ended, no longer than `patience`; `None` if it has not.
-    pub(crate) fn end_within(&mut self, patience: Duration) -> Result<Option<End>, Broken> {
+    pub(crate) fn end_within(&mut self, patience: Duration) -> Rig<Option<End>> {
         let deadline = Instant::now() + patience;
         while self.end.is_none() {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -150,7 +153,7 @@ impl Child {
     }
 
     /// kill(2) of a process that was not collected yet, so the number is still its own.
-    pub(crate) fn signal(&self, signal: Signal) -> Result<(), Broken> {
+    pub(crate) fn signal(&self, signal: Signal) -> Rig {
         if self.end.is_none() {
             kill(self.pid, signal)?;
         }
@@ -158,7 +161,7 @@ impl Child {
     }
 
     /// Kills the process and waits for its death.
-    pub(crate) fn kill(&mut self) -> Result<(), Broken> {
+    pub(crate) fn kill(&mut self) -> Rig {
         self.signal(Signal::SIGKILL)?;
         while self.end.is_none() {
             self.note(waitpid(self.pid, None)?);
@@ -199,7 +202,7 @@ impl Drop for Child {
 }
 
 /// A child that runs `body`, as [`forked`] has it, and sleeps on a futex in it by now.
-pub(crate) fn forked_asleep(body: impl FnOnce() -> u8) -> Result<Child, Broken> {
+pub(crate) fn forked_asleep(body: impl FnOnce() -> u8) -> Rig<Child> {
     let child = forked(body)?;
     if child.sleeps_on_a_futex(Duration::from_secs(10)) {
         Ok(child)
@@ -230,7 +233,7 @@ pub(crate) fn pidfd_of(pid: Pid) -> Result<OwnedFd, Errno> {
 }
 
 /// pidfd_send_signal(2). Returns false if the process has ended.
-pub(crate) fn signal_to(process: &impl AsFd, signal: Signal) -> Result<bool, Broken> {
+pub(crate) fn signal_to(process: &impl AsFd, signal: Signal) -> Rig<bool> {
     let (fd, info) = (
         process.as_fd().as_raw_fd(),
         std::ptr::null::<libc::siginfo_t>(),
@@ -260,7 +263,7 @@ pub(crate) fn until(patience: Duration, mut done: impl FnMut() -> bool) -> bool 
 }
 
 /// poll(2): waits until `fd` is readable, or its other end closed, no longer than `patience`.
-pub(crate) fn wait_readable(fd: impl AsFd, patience: Duration) -> Result<bool, Broken> {
+pub(crate) fn wait_readable(fd: impl AsFd, patience: Duration) -> Rig<bool> {
     // Rounded up: what is left of a patience is not nothing.
     let millis = patience.as_nanos().div_ceil(1_000_000);
     let timeout = PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX);
@@ -273,7 +276,7 @@ pub(crate) fn wait_readable(fd: impl AsFd, patience: Duration) -> Result<bool, B
 }
 
 /// poll(2) of nothing: lets `time` pass, or less when a signal comes.
-pub(crate) fn pause(time: Duration) -> Result<(), Broken> {
+pub(crate) fn pause(time: Duration) -> Rig {
     let millis = u16::try_from(time.as_millis()).unwrap_or(u16::MAX);
     match poll(&mut [], PollTimeout::from(millis)) {
         Ok(_) | Err(Errno::EINTR) => Ok(()),
@@ -289,7 +292,7 @@ extern "C" fn give_up(_: c_int) {
 }
 
 /// Has this process end, and its children with it, if it does not call this again in time.
-pub(crate) fn watch_over(seconds: u32) -> Result<(), Broken> {
+pub(crate) fn watch_over(seconds: u32) -> Rig {
     let action = SigAction::new(
         SigHandler::Handler(give_up),
         SaFlags::empty(),

@@ -5,10 +5,10 @@ use crossdock::segment::ParticipantInfo;
 use nix::unistd::Pid;
 
 use crate::crash::operation::{Base, Scene};
-use crate::process::{Broken, End, forked, has_state};
+use crate::process::{End, Rig, forked, has_state};
 
 /// While the victim is stopped: it is alive to all others, and hinders none that is lock-free.
-pub(crate) fn while_stopped(base: &Base, scene: &mut Scene, reaps: bool) -> Result<(), Broken> {
+pub(crate) fn while_stopped(base: &Base, scene: &mut Scene, reaps: bool) -> Rig {
     let seen = |base: &Base, scene: &Scene| {
         let participants = base.segment.participants();
         let pid = u32::try_from(scene.victim.as_raw()).unwrap_or(0);
@@ -65,12 +65,7 @@ fn ended(pid: u32) -> bool {
 }
 
 /// After the victim's death: nothing is left of it.
-pub(crate) fn after_death(
-    base: &Base,
-    scene: &mut Scene,
-    reaps: bool,
-    left: bool,
-) -> Result<(), Broken> {
+pub(crate) fn after_death(base: &Base, scene: &mut Scene, reaps: bool, left: bool) -> Rig {
     let pid = u32::try_from(scene.victim.as_raw()).unwrap_or(0);
     let of_victim = |base: &Base| {
         let participants = base.segment.participants();
@@ -105,7 +100,7 @@ fn counts(segment: &Segment) -> (usize, usize) {
 }
 
 /// A new process can join, and leave no trace.
-pub(crate) fn newcomer(base: &Base, scene: &mut Scene) -> Result<(), Broken> {
+pub(crate) fn newcomer(base: &Base, scene: &mut Scene) -> Rig {
     let (listed, _) = counts(&base.segment);
     let mut child = forked(|| {
         base.join();

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::crash::operation::Harm;
 use crate::crash::sweep::{Listed, Row, THIN};
-use crate::process::Broken;
+use crate::process::{Broken, Rig};
 
 /// What a sweeper is to do, which is a process of its own: the rig forks, traces and sets an alarm.
 #[derive(Clone, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ struct Done {
 }
 
 /// Sweeps the operations whose names contain `filter`, as many at once as there are processors.
-pub(crate) fn run(full: bool, filter: Option<&str>) -> Result<ExitCode, Broken> {
+pub(crate) fn run(full: bool, filter: Option<&str>) -> Rig<ExitCode> {
     let begun = Instant::now();
     let count = wanted(filter).count();
     if count == 0 {

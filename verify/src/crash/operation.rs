@@ -11,7 +11,7 @@ use crossdock::{Counter, Segment, SegmentOptions, ShardedCounter};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-use crate::process::{Broken, Child, End};
+use crate::process::{Broken, Child, End, Rig};
 
 /// A victim's copy of its world, which ends with the process: dropping it would be a leave.
 pub(crate) type Owned<T> = std::mem::ManuallyDrop<T>;
@@ -104,7 +104,7 @@ impl Scene {
 
     /// Waits until a waiter has ended by itself, and returns with what. Complains if it failed, or
     /// sleeps on.
-    pub(crate) fn code_of(&mut self, mut waiter: Child) -> Result<Option<u8>, Broken> {
+    pub(crate) fn code_of(&mut self, mut waiter: Child) -> Rig<Option<u8>> {
         match waiter.end_within(self.patience)? {
             Some(End::Exited(code)) => return Ok(Some(code)),
             Some(other) => self.lost(format!("the waiter failed: {other:?}")),
@@ -133,12 +133,12 @@ pub(crate) struct Base {
 
 impl Base {
     /// A fresh anonymous segment; the rig is its first participant.
-    pub(crate) fn new(participants: u32) -> Result<Self, Broken> {
+    pub(crate) fn new(participants: u32) -> Rig<Self> {
         Self::of_size(participants, 8192)
     }
 
     /// The same, with so many bytes: each step looks at all of them.
-    pub(crate) fn of_size(participants: u32, bytes: u64) -> Result<Self, Broken> {
+    pub(crate) fn of_size(participants: u32, bytes: u64) -> Rig<Self> {
         const ENTRIES: u32 = 8;
         let segment = SegmentOptions::new()
             .size(bytes)
@@ -167,7 +167,7 @@ impl Base {
     }
 
     /// Every byte of the segment, and who is alive in the eyes of others.
-    pub(crate) fn image(&self, image: &mut Vec<u8>) -> Result<(), Broken> {
+    pub(crate) fn image(&self, image: &mut Vec<u8>) -> Rig {
         let len = usize::try_from(self.segment.len())?;
         image.resize(len, 0);
         self.file.read_exact_at(image, 0)?;
@@ -185,7 +185,7 @@ impl Base {
     }
 
     /// Where the bytes of an entry are in the file.
-    pub(crate) fn offset_of(&self, name: &str) -> Result<u64, Broken> {
+    pub(crate) fn offset_of(&self, name: &str) -> Rig<u64> {
         let entries = self.segment.entries()?;
         let entry = entries.iter().find(|entry| entry.name == name);
         entry
@@ -205,12 +205,12 @@ pub(crate) trait Operation {
     type Seen: Default;
 
     /// Makes a fresh world.
-    fn world(&self) -> Result<Self::World, Broken>;
+    fn world(&self) -> Rig<Self::World>;
 
     fn base<'a>(&self, world: &'a Self::World) -> &'a Base;
 
     /// What can be seen of the world from outside, to tell which steps change it.
-    fn image(&self, world: &Self::World, image: &mut Vec<u8>) -> Result<(), Broken> {
+    fn image(&self, world: &Self::World, image: &mut Vec<u8>) -> Rig {
         self.base(world).image(image)
     }
 
@@ -218,25 +218,15 @@ pub(crate) trait Operation {
     fn victim(&self, world: Owned<Self::World>, begin: &mut dyn FnMut()) -> u8;
 
     /// Starts what must be under way before the victim's first step.
-    fn assemble(&self, _world: &Self::World, _seen: &mut Self::Seen) -> Result<(), Broken> {
+    fn assemble(&self, _world: &Self::World, _seen: &mut Self::Seen) -> Rig {
         Ok(())
     }
 
     /// What a third party does while the victim is stopped.
-    fn meanwhile(
-        &self,
-        world: &Self::World,
-        seen: &mut Self::Seen,
-        scene: &mut Scene,
-    ) -> Result<(), Broken>;
+    fn meanwhile(&self, world: &Self::World, seen: &mut Self::Seen, scene: &mut Scene) -> Rig;
 
     /// A second look, after others have reaped, at a victim that will go on.
-    fn again(
-        &self,
-        _world: &Self::World,
-        _seen: &mut Self::Seen,
-        _scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn again(&self, _world: &Self::World, _seen: &mut Self::Seen, _scene: &mut Scene) -> Rig {
         Ok(())
     }
 
@@ -248,28 +238,17 @@ pub(crate) trait Operation {
         _seen: Self::Seen,
         _done: bool,
         _scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    ) -> Rig {
         Err(Broken("an operation has no judge".into()))
     }
 
     /// Judges what a killed victim has left.
-    fn after_kill(
-        &self,
-        world: &Self::World,
-        seen: Self::Seen,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn after_kill(&self, world: &Self::World, seen: Self::Seen, scene: &mut Scene) -> Rig {
         self.judge(world, seen, false, scene)
     }
 
     /// Judges what is there after a victim that went on has ended with `code`.
-    fn after_end(
-        &self,
-        world: &Self::World,
-        seen: Self::Seen,
-        code: u8,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn after_end(&self, world: &Self::World, seen: Self::Seen, code: u8, scene: &mut Scene) -> Rig {
         if code != 0 {
             scene.lost(format!("the victim ended with {code}"));
         }

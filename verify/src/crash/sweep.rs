@@ -12,7 +12,7 @@ use crate::crash::judge;
 use crate::crash::operation::{Complaint, Fate, Harm, Operation, Owned, Scene};
 use crate::crash::trail::Trail;
 use crate::crash::victim::{Step, Victim, exit_code, resume};
-use crate::process::{Broken, PANICKED, take_served_by_slice, watch_over};
+use crate::process::{Broken, PANICKED, Rig, take_served_by_slice, watch_over};
 
 /// An operation with fewer steps than this is killed after each of them.
 const FEW_STEPS: usize = 600;
@@ -38,7 +38,7 @@ pub(crate) struct Listed {
     pub(crate) name: &'static str,
     /// What the seeded bug does.
     pub(crate) seed: &'static str,
-    pub(crate) sweep: fn(&Self, bool) -> Result<Row, Broken>,
+    pub(crate) sweep: fn(&Self, bool) -> Rig<Row>,
 }
 
 /// What came of sweeping one operation.
@@ -87,7 +87,7 @@ pub(crate) fn sweep<O: Operation>(
     listed: &Listed,
     full: bool,
     make: impl Fn(bool) -> O,
-) -> Result<Row, Broken> {
+) -> Rig<Row> {
     let begun = Instant::now();
     let mut row = Row {
         name: listed.name.into(),
@@ -112,8 +112,8 @@ pub(crate) fn sweep<O: Operation>(
 /// Looks for a seeded bug, up to three times: the question is whether the judge can see it, and a
 /// busy machine may have others come too late to meet it.
 pub(crate) fn caught(
-    look: impl Fn() -> Result<Option<(usize, Complaint)>, Broken>,
-) -> Result<Option<(usize, Complaint)>, Broken> {
+    look: impl Fn() -> Rig<Option<(usize, Complaint)>>,
+) -> Rig<Option<(usize, Complaint)>> {
     const PASSES: usize = 3;
     let mut looks = (0..PASSES).map(|_| look());
     looks
@@ -122,7 +122,7 @@ pub(crate) fn caught(
 }
 
 /// Where the judge first complains about a seeded bug.
-fn complaint<O: Operation>(seeded: &O) -> Result<Option<(usize, Complaint)>, Broken> {
+fn complaint<O: Operation>(seeded: &O) -> Rig<Option<(usize, Complaint)>> {
     let record = Record::of(seeded)?;
     for point in record.points(false) {
         let scene = pass(seeded, &record, point, SHORT_PATIENCE)?;
@@ -144,7 +144,7 @@ struct Record {
 }
 
 impl Record {
-    fn of<O: Operation>(operation: &O) -> Result<Self, Broken> {
+    fn of<O: Operation>(operation: &O) -> Rig<Self> {
         watch_over(4 * WATCHDOG)?;
         let (world, mut victim) = start(operation)?;
         let mut seen = O::Seen::default();
@@ -205,7 +205,7 @@ impl Record {
 }
 
 /// Makes a world, and a victim in it.
-fn start<O: Operation>(operation: &O) -> Result<(O::World, Victim), Broken> {
+fn start<O: Operation>(operation: &O) -> Rig<(O::World, Victim)> {
     let mut world = Some(operation.world()?);
     let victim = Victim::start(|begin| match world.take() {
         Some(world) => operation.victim(Owned::new(world), begin),
@@ -222,7 +222,7 @@ fn pass<O: Operation>(
     record: &Record,
     (k, fate): (usize, Fate),
     patience: Duration,
-) -> Result<Scene, Broken> {
+) -> Rig<Scene> {
     watch_over(WATCHDOG)?;
     let (world, mut victim) = start(operation)?;
     let base = operation.base(&world);

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use crate::crash::victim::{Step, Victim};
-use crate::process::Broken;
+use crate::process::Rig;
 
 /// How many single steps may follow a short cut.
 const NEAR: usize = 48;
@@ -32,7 +32,7 @@ impl Trail {
     }
 
     /// Brings a victim that is at its start to the point after `k` steps.
-    pub(crate) fn follow(&self, victim: &mut Victim, k: usize) -> Result<Step, Broken> {
+    pub(crate) fn follow(&self, victim: &mut Victim, k: usize) -> Rig<Step> {
         let mut done = 0;
         if let Some((at, address, visits)) = self.short_cut(k) {
             if let Step::Ended(code) = victim.run_to(address, visits)? {
@@ -50,7 +50,7 @@ impl Trail {
     }
 
     /// Whether the victim, after `k` instructions, is where the recorded one was.
-    pub(crate) fn is_at(&self, victim: &Victim, k: usize) -> Result<bool, Broken> {
+    pub(crate) fn is_at(&self, victim: &Victim, k: usize) -> Rig<bool> {
         let (now, _) = victim.next()?;
         Ok(self
             .points

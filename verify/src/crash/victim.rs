@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, raise};
 use nix::sys::wait::{WaitStatus, waitpid};
 
 use crate::crash::operation::Base;
-use crate::process::{Broken, Child, End, forked};
+use crate::process::{Broken, Child, End, Rig, forked};
 
 #[cfg(not(target_arch = "x86_64"))]
 compile_error!("the rig reads and writes the registers and the code of x86_64");
@@ -29,7 +29,7 @@ pub(crate) enum Step {
 
 impl Victim {
     /// Starts a victim, and returns when it has called what it is given: there its steps begin.
-    pub(crate) fn start(body: impl FnOnce(&mut dyn FnMut()) -> u8) -> Result<Self, Broken> {
+    pub(crate) fn start(body: impl FnOnce(&mut dyn FnMut()) -> u8) -> Rig<Self> {
         let mut child = forked(|| {
             body(&mut || {
                 ptrace::traceme().expect("the rig traces its child");
@@ -55,13 +55,13 @@ impl Victim {
     }
 
     /// Lets the victim execute one instruction; a system call is one.
-    pub(crate) fn step(&mut self) -> Result<Step, Broken> {
+    pub(crate) fn step(&mut self) -> Rig<Step> {
         ptrace::step(self.child.pid(), None)?;
         self.stopped()
     }
 
     /// Waits for the stop that ends a step, or for the end.
-    fn stopped(&mut self) -> Result<Step, Broken> {
+    fn stopped(&mut self) -> Rig<Step> {
         let status = waitpid(self.child.pid(), None)?;
         self.child.note(status);
         match status {
@@ -74,7 +74,7 @@ impl Victim {
     }
 
     /// Where the next instruction is, and whether it is a system call.
-    pub(crate) fn next(&self) -> Result<(u64, bool), Broken> {
+    pub(crate) fn next(&self) -> Rig<(u64, bool)> {
         const SYSCALL: [u8; 2] = [0x0f, 0x05];
         let at = ptrace::getregs(self.child.pid())?.rip;
         let word = ptrace::read(self.child.pid(), at as ptrace::AddressType)?;
@@ -83,7 +83,7 @@ impl Victim {
 
     /// Lets the victim run until it is about to execute the instruction at `address` for the time
     /// after `visits` earlier ones, by a breakpoint in its own copy of the code.
-    pub(crate) fn run_to(&mut self, address: u64, visits: u32) -> Result<Step, Broken> {
+    pub(crate) fn run_to(&mut self, address: u64, visits: u32) -> Rig<Step> {
         const BREAKPOINT: i64 = 0xcc;
         let pid = self.child.pid();
         let place = address as ptrace::AddressType;
@@ -110,12 +110,12 @@ impl Victim {
     }
 
     /// Kills the victim where it is, and waits for its death.
-    pub(crate) fn kill(mut self) -> Result<(), Broken> {
+    pub(crate) fn kill(mut self) -> Rig {
         self.child.kill()
     }
 
     /// Turns the tracer's stop into one by a real SIGSTOP.
-    pub(crate) fn suspend(self) -> Result<Child, Broken> {
+    pub(crate) fn suspend(self) -> Rig<Child> {
         ptrace::detach(self.child.pid(), Signal::SIGSTOP)?;
         if !self.child.reaches(&['T'], Duration::from_secs(10)) {
             return Err(Broken("a victim did not take SIGSTOP".into()));
@@ -124,7 +124,7 @@ impl Victim {
     }
 
     /// Lets the victim go on by itself.
-    pub(crate) fn release(self) -> Result<Child, Broken> {
+    pub(crate) fn release(self) -> Rig<Child> {
         ptrace::detach(self.child.pid(), None)?;
         Ok(self.child)
     }
@@ -144,7 +144,7 @@ impl Death {
         changes: usize,
         base: &Base,
         body: impl FnOnce(&mut dyn FnMut()) -> u8,
-    ) -> Result<(), Broken> {
+    ) -> Rig {
         /// How many steps sooner than the time before a process may change something: how long it
         /// takes to tell the time differs.
         const NEAR: usize = 256;
@@ -178,13 +178,13 @@ impl Death {
 }
 
 /// Lets a suspended victim go on.
-pub(crate) fn resume(child: Child) -> Result<Child, Broken> {
+pub(crate) fn resume(child: Child) -> Rig<Child> {
     child.signal(Signal::SIGCONT)?;
     Ok(child)
 }
 
 /// What the victim exited with, if it did so in time.
-pub(crate) fn exit_code(child: &mut Child, patience: Duration) -> Result<Option<u8>, Broken> {
+pub(crate) fn exit_code(child: &mut Child, patience: Duration) -> Rig<Option<u8>> {
     match child.end_within(patience)? {
         None => Ok(None),
         Some(End::Exited(code)) => Ok(Some(code)),

@@ -4,7 +4,7 @@
 use crossdock::array::{ArrayOptions, Init, Lease, LeaseError, LeaseTimeoutError, TryLeaseError};
 use crossdock::{Array, AtomicArray, Counter, Mutex, Segment};
 
-use crate::process::Broken;
+use crate::process::Rig;
 use crate::random::Random;
 use crate::torture::driver::Tally;
 use crate::torture::has_bug;
@@ -41,7 +41,7 @@ enum Leased<'a> {
 impl Job for Field {
     const NAME: &'static str = "array";
 
-    fn open(segment: &Segment, slots: usize) -> Result<Self, Broken> {
+    fn open(segment: &Segment, slots: usize) -> Rig<Self> {
         let array = ArrayOptions::new(Init::zeroed(CHUNKS * WORDS)).chunk(WORDS);
         Ok(Self {
             array: segment.open_or_create("array", array)?,
@@ -76,7 +76,7 @@ impl Job for Field {
         }
     }
 
-    fn judge(&self, tally: &mut Tally) -> Result<String, Broken> {
+    fn judge(&self, tally: &mut Tally) -> Rig<String> {
         let faults = &mut tally.faults;
         // A round that may have been begun counts for both.
         let [made, in_doubt] = match self.rounds.lock_or_repair(|rounds| rounds[1] += 1) {

@@ -12,7 +12,7 @@ use crossdock::{AtomicArray, Segment};
 use nix::sys::signal::Signal;
 use nix::unistd::getpid;
 
-use crate::process::{Broken, Child, End, forked, pause, watch_over};
+use crate::process::{Child, End, Rig, forked, pause, watch_over};
 use crate::random::Random;
 use crate::torture::driver::Tally;
 use crate::torture::{Report, TortureArgs, has_bug};
@@ -189,10 +189,10 @@ fn run_side(name: &str, endpoint: usize, ledger: &AtomicArray<u64>, mut random: 
 }
 
 /// One talk: starts both, kills one or both, and judges what the ledger says.
-fn talk(name: &str, random: &mut Random, tally: &mut Tally) -> Result<u64, Broken> {
+fn talk(name: &str, random: &mut Random, tally: &mut Tally) -> Rig<u64> {
     let segment = Segment::anonymous()?;
     let ledger: AtomicArray<u64> = segment.create("ledger", Init::zeroed(WORDS))?;
-    let start = |endpoint: usize, seed: u64| -> Result<Child, Broken> {
+    let start = |endpoint: usize, seed: u64| -> Rig<Child> {
         forked(|| run_side(name, endpoint, &ledger, Random::new(seed)))
     };
     let mut both = [start(0, random.next())?, start(1, random.next())?];
@@ -240,7 +240,7 @@ fn talk(name: &str, random: &mut Random, tally: &mut Tally) -> Result<u64, Broke
     Ok(word(RECEIVED) + word(RECEIVED + 1))
 }
 
-pub(super) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Broken> {
+pub(super) fn run(args: &TortureArgs, mut random: Random) -> Rig<Report> {
     let end = Instant::now() + args.time();
     let mut tally = Tally::default();
     let (mut talks, mut messages) = (0_u64, 0_u64);

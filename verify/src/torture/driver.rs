@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpid};
 
-use crate::process::{Broken, pause, until, watch_over};
+use crate::process::{Rig, pause, until, watch_over};
 use crate::random::Random;
 use crate::torture::TortureArgs;
 
@@ -24,7 +24,7 @@ pub(crate) trait Workload {
     const NAME: &'static str;
 
     /// Completes a worker's command line.
-    fn equip(&self, command: &mut Command) -> Result<(), Broken>;
+    fn equip(&self, command: &mut Command) -> Rig;
 
     /// How much the worker in `slot` and those before it have done. Each thread of a process has a
     /// slot.
@@ -114,7 +114,7 @@ pub(crate) fn drive(
     random: &mut Random,
     tally: &mut Tally,
     time: Duration,
-) -> Result<(), Broken> {
+) -> Rig {
     watch_over(WATCHDOG)?;
     let mut driver = Driver {
         plan,
@@ -131,7 +131,7 @@ pub(crate) fn drive(
 }
 
 impl<J: Workload> Driver<'_, J> {
-    fn run(mut self, time: Duration) -> Result<(), Broken> {
+    fn run(mut self, time: Duration) -> Rig {
         let end = Instant::now() + time;
         let mean = Duration::from_secs(1).div_f64(self.plan.kill_rate.max(0.01));
         let mut due = Instant::now();
@@ -157,7 +157,7 @@ impl<J: Workload> Driver<'_, J> {
         self.finish()
     }
 
-    fn start(&mut self, number: usize) -> Result<Slot, Broken> {
+    fn start(&mut self, number: usize) -> Rig<Slot> {
         let seed = self.random.next();
         let threads = 1 + self.random.index(self.plan.threads);
         let first = self.plan.slot(number);
@@ -182,7 +182,7 @@ impl<J: Workload> Driver<'_, J> {
     }
 
     /// Replaces workers that have ended.
-    fn collect(&mut self) -> Result<(), Broken> {
+    fn collect(&mut self) -> Rig {
         for number in 0..self.slots.len() {
             if let Some(status) = self.slots[number].child.try_wait()?
                 && self.ended(number, status)
@@ -218,7 +218,7 @@ impl<J: Workload> Driver<'_, J> {
     }
 
     /// Kills or stops one of them.
-    fn disturb(&mut self) -> Result<(), Broken> {
+    fn disturb(&mut self) -> Rig {
         let number = self.random.index(self.slots.len());
         let slot = &mut self.slots[number];
         if slot.killed {
@@ -257,7 +257,7 @@ impl<J: Workload> Driver<'_, J> {
     }
 
     /// All processes go on, advance, leave.
-    fn finish(&mut self) -> Result<(), Broken> {
+    fn finish(&mut self) -> Rig {
         watch_over(2 * WATCHDOG)?;
         for slot in &mut self.slots {
             if slot.stopped_until.is_some() {
@@ -311,14 +311,14 @@ impl<J: Workload> Driver<'_, J> {
 
 impl Slot {
     /// kill(2), if the child has not ended: then the number is still its own.
-    fn signal(&mut self, signal: Signal) -> Result<(), Broken> {
+    fn signal(&mut self, signal: Signal) -> Rig {
         if self.child.try_wait()?.is_none() {
             kill(Pid::from_raw(i32::try_from(self.child.id())?), signal)?;
         }
         Ok(())
     }
 
-    fn go_on(&mut self) -> Result<(), Broken> {
+    fn go_on(&mut self) -> Rig {
         self.signal(Signal::SIGCONT)?;
         self.stopped_until = None;
         for thread in &mut self.threads {

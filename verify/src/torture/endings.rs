@@ -7,7 +7,7 @@ use crossdock::SegmentOptions;
 use crossdock::queue::{Queue, RecvError, TryRecvError, WorkQueue};
 use nix::sys::signal::Signal;
 
-use crate::process::{Broken, Child, End, forked, pause};
+use crate::process::{Child, End, Rig, forked, pause};
 use crate::random::Random;
 
 const ENDINGS: usize = 100;
@@ -29,7 +29,7 @@ const TOLD: u8 = 0;
 const FAILED: u8 = 1;
 
 /// Of queues: what is wrong.
-pub(super) fn of_queues(random: &mut Random) -> Result<Vec<String>, Broken> {
+pub(super) fn of_queues(random: &mut Random) -> Rig<Vec<String>> {
     let mut faults = Vec::new();
     for _ in 0..ENDINGS {
         let segment = SegmentOptions::new().size(8 << 20).anonymous()?;
@@ -59,7 +59,7 @@ pub(super) fn of_queues(random: &mut Random) -> Result<Vec<String>, Broken> {
 
 /// Of work queues, by several threads in each process, some of which end with a message in their
 /// hands.
-pub(super) fn of_work_queues(random: &mut Random) -> Result<Vec<String>, Broken> {
+pub(super) fn of_work_queues(random: &mut Random) -> Rig<Vec<String>> {
     let mut faults = Vec::new();
     for _ in 0..ENDINGS {
         let segment = SegmentOptions::new().size(1 << 16).anonymous()?;
@@ -108,11 +108,7 @@ fn spin(time: Duration) {
 }
 
 /// Stops the first of them, soon, kills it, and waits until the others have ended.
-fn kill_one(
-    all: &mut [Child],
-    random: &mut Random,
-    faults: &mut Vec<String>,
-) -> Result<(), Broken> {
+fn kill_one(all: &mut [Child], random: &mut Random, faults: &mut Vec<String>) -> Rig {
     spin(random.time_below(SOON));
     all[0].signal(Signal::SIGSTOP)?;
     pause(STOPPED)?;

@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Pid, setpgid};
 use serde::{Deserialize, Serialize};
 
-use crate::process::{Broken, pidfd_of, signal_to, until};
+use crate::process::{Broken, Rig, pidfd_of, signal_to, until};
 use crate::random::Random;
 use crate::torture::driver::Tally;
 use crate::torture::{Report, TortureArgs, has_bug};
@@ -52,7 +52,7 @@ struct Notes {
 }
 
 impl Notes {
-    fn new(children: u64) -> Result<Self, Broken> {
+    fn new(children: u64) -> Rig<Self> {
         let segment = Segment::anonymous()?;
         Ok(Self {
             children,
@@ -122,7 +122,7 @@ struct Sum {
     over: u64,
 }
 
-pub(super) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Broken> {
+pub(super) fn run(args: &TortureArgs, mut random: Random) -> Rig<Report> {
     let mut tally = Tally::default();
     let mut sum = Sum::default();
     let end = Instant::now() + args.time();
@@ -146,7 +146,7 @@ pub(super) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Brok
     })
 }
 
-fn round(random: &mut Random, tally: &mut Tally, sum: &mut Sum) -> Result<(), Broken> {
+fn round(random: &mut Random, tally: &mut Tally, sum: &mut Sum) -> Rig {
     // With one child each the last sender is often on its way.
     let notes = Notes::new(1 + random.below(CHILDREN))?;
     let (sender, receiver) = pair::<Queue<u64>>(CAPACITY)?;
@@ -234,12 +234,7 @@ fn note(item: u64, received: &mut BTreeMap<u64, u64>, faults: &mut Vec<String>) 
 }
 
 /// Compares what has arrived with what was noted.
-fn audit(
-    notes: &Notes,
-    received: &BTreeMap<u64, u64>,
-    tally: &mut Tally,
-    sum: &mut Sum,
-) -> Result<(), Broken> {
+fn audit(notes: &Notes, received: &BTreeMap<u64, u64>, tally: &mut Tally, sum: &mut Sum) -> Rig {
     let (intended, sent) = (notes.intended.to_vec(), notes.sent.to_vec());
     for (slot, (intended, sent)) in intended.into_iter().zip(sent).enumerate() {
         let got = received.get(&u64::try_from(slot)?).copied().unwrap_or(0);
@@ -267,7 +262,7 @@ fn audit(
 struct Group(i32);
 
 impl Group {
-    fn members(&self) -> Result<Vec<i32>, Broken> {
+    fn members(&self) -> Rig<Vec<i32>> {
         let mut members = Vec::new();
         for entry in fs::read_dir("/proc")? {
             let pid = entry?
@@ -292,7 +287,7 @@ impl Group {
     }
 
     /// Signals a process of the group; false if it has ended.
-    fn signal(&self, pid: i32, signal: Signal) -> Result<bool, Broken> {
+    fn signal(&self, pid: i32, signal: Signal) -> Rig<bool> {
         let Ok(pidfd) = pidfd_of(Pid::from_raw(pid)) else {
             return Ok(false);
         };
@@ -301,7 +296,7 @@ impl Group {
     }
 
     /// Kills what is left, and waits until it is gone: a child may just be starting.
-    fn end(&self) -> Result<(), Broken> {
+    fn end(&self) -> Rig {
         let mut broken = None;
         let gone = until(PATIENCE, || match self.members() {
             Ok(members) => {

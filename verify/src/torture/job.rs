@@ -9,7 +9,7 @@ use crossdock::segment::Monitor;
 use crossdock::sync::{LockError, LockTimeoutError, TryLockError};
 use crossdock::{AtomicArray, Counter, Segment, SegmentOptions};
 
-use crate::process::Broken;
+use crate::process::Rig;
 use crate::random::Random;
 use crate::torture::driver::{Plan, Tally, Workload, drive};
 use crate::torture::way::Way;
@@ -31,7 +31,7 @@ pub(crate) trait Job: Sized {
     const MONITORED: bool = false;
 
     /// Opens the entries, and creates those that are not there yet. There are `slots` slots.
-    fn open(segment: &Segment, slots: usize) -> Result<Self, Broken>;
+    fn open(segment: &Segment, slots: usize) -> Rig<Self>;
 
     /// One operation, of the worker in `slot`.
     fn operate(&self, slot: usize, random: &mut Random) -> Result<(), Ended>;
@@ -40,7 +40,7 @@ pub(crate) trait Job: Sized {
     fn ended(&mut self, _slot: usize) {}
 
     /// Adds what does not hold after all have left or died; says what was done.
-    fn judge(&self, tally: &mut Tally) -> Result<String, Broken>;
+    fn judge(&self, tally: &mut Tally) -> Rig<String>;
 }
 
 /// A job's segment, with the entries that all jobs have.
@@ -55,7 +55,7 @@ struct Site<J> {
 }
 
 impl<J: Job> Site<J> {
-    fn new(way: Way, segment: Segment, slots: usize) -> Result<Self, Broken> {
+    fn new(way: Way, segment: Segment, slots: usize) -> Rig<Self> {
         Ok(Self {
             progress: segment.open_or_create("progress", Init::zeroed(slots))?,
             stop: segment.open_or_create("stop", 0)?,
@@ -65,7 +65,7 @@ impl<J: Job> Site<J> {
         })
     }
 
-    fn create(way: Way, plan: Plan) -> Result<Self, Broken> {
+    fn create(way: Way, plan: Plan) -> Rig<Self> {
         let options = SegmentOptions::new()
             .size(1 << 20)
             .participants(u32::try_from(plan.processes)? + 2)
@@ -75,7 +75,7 @@ impl<J: Job> Site<J> {
     }
 
     /// Comes to the segment as a worker does.
-    fn join(way: &Way) -> Result<Self, Broken> {
+    fn join(way: &Way) -> Rig<Self> {
         let segment = way.open()?;
         let slots = segment.open::<AtomicArray<u64>>("progress")?.len();
         Self::new(way.clone(), segment, slots)
@@ -101,7 +101,7 @@ impl<J: Job> Site<J> {
 impl<J: Job> Workload for Site<J> {
     const NAME: &'static str = J::NAME;
 
-    fn equip(&self, command: &mut Command) -> Result<(), Broken> {
+    fn equip(&self, command: &mut Command) -> Rig {
         self.way.show(&self.segment, command)
     }
 
@@ -119,7 +119,7 @@ impl<J: Job> Workload for Site<J> {
 }
 
 /// Drives a job for its time, and judges what is left.
-pub(crate) fn run<J: Job>(args: &TortureArgs, mut random: Random) -> Result<Report, Broken> {
+pub(crate) fn run<J: Job>(args: &TortureArgs, mut random: Random) -> Rig<Report> {
     let plan = Plan::of(args, J::PROCESSES);
     let mut site = Site::<J>::create(Way::any(&mut random), plan)?;
     let mut tally = Tally::default();
@@ -138,7 +138,7 @@ pub(crate) fn run<J: Job>(args: &TortureArgs, mut random: Random) -> Result<Repo
 }
 
 /// One thread of a worker, until it is told to leave or killed.
-pub(crate) fn work<J: Job>(mut orders: Orders) -> Result<ExitCode, Broken> {
+pub(crate) fn work<J: Job>(mut orders: Orders) -> Rig<ExitCode> {
     let random = &mut orders.random;
     loop {
         // Dropping the last handle leaves the segment, so each round joins anew.

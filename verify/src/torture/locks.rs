@@ -5,7 +5,7 @@ use crossdock::segment::EntryError;
 use crossdock::sync::MutexGuard;
 use crossdock::{AtomicArray, Counter, Mutex, Segment, ShardedCounter};
 
-use crate::process::Broken;
+use crate::process::Rig;
 use crate::random::Random;
 use crate::torture::accounts::{ACCOUNTS, Accounts};
 use crate::torture::driver::Tally;
@@ -40,7 +40,7 @@ impl Job for Locks {
     const MORE_ENTRIES: u32 = EXTRAS;
     const MONITORED: bool = true;
 
-    fn open(segment: &Segment, _: usize) -> Result<Self, Broken> {
+    fn open(segment: &Segment, _: usize) -> Rig<Self> {
         let counter = |name| segment.open_or_create::<Counter>(name, 0);
         Ok(Self {
             accounts: segment.open_or_create("accounts", Accounts::new())?,
@@ -74,7 +74,7 @@ impl Job for Locks {
         Ok(())
     }
 
-    fn judge(&self, tally: &mut Tally) -> Result<String, Broken> {
+    fn judge(&self, tally: &mut Tally) -> Rig<String> {
         let kills = tally.cut_off;
         let faults = &mut tally.faults;
         if self.accounts.is_locked() || self.raw.is_locked() {

@@ -10,7 +10,7 @@ use crossdock::object::ObjectError;
 use crossdock::segment::EntryError;
 use crossdock::{AtomicArray, Counter, List, Manager, Segment};
 
-use crate::process::Broken;
+use crate::process::Rig;
 use crate::random::Random;
 use crate::torture::driver::Tally;
 use crate::torture::has_bug;
@@ -44,7 +44,7 @@ enum Kept {
 impl Job for Managers {
     const NAME: &'static str = "managers";
 
-    fn open(segment: &Segment, _: usize) -> Result<Self, Broken> {
+    fn open(segment: &Segment, _: usize) -> Rig<Self> {
         let options = ManagerOptions::new(ROOM).objects(OBJECTS);
         Ok(Self {
             manager: segment.open_or_create("manager", options)?,
@@ -77,7 +77,7 @@ impl Job for Managers {
         }
     }
 
-    fn judge(&self, tally: &mut Tally) -> Result<String, Broken> {
+    fn judge(&self, tally: &mut Tally) -> Rig<String> {
         if let Ok(mut kept) = self.kept.lock() {
             kept.clear();
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossdock::sync::{Barrier, BarrierError, BarrierTimeoutError, Condvar, LockError, MutexGuard};
 use crossdock::{Counter, Mutex, Segment};
 
-use crate::process::Broken;
+use crate::process::{Broken, Rig};
 use crate::random::Random;
 use crate::torture::driver::Tally;
 use crate::torture::has_bug;
@@ -31,7 +31,7 @@ pub(crate) struct Meetings {
 impl Job for Meetings {
     const NAME: &'static str = "meetings";
 
-    fn open(segment: &Segment, _: usize) -> Result<Self, Broken> {
+    fn open(segment: &Segment, _: usize) -> Rig<Self> {
         Ok(Self {
             stock: segment.open_or_create("stock", 0)?,
             arrived: segment.open_or_create("arrived", ())?,
@@ -89,7 +89,7 @@ impl Job for Meetings {
         Ok(())
     }
 
-    fn judge(&self, tally: &mut Tally) -> Result<String, Broken> {
+    fn judge(&self, tally: &mut Tally) -> Rig<String> {
         let kills = tally.cut_off;
         let faults = &mut tally.faults;
         let (given, taken) = (self.given.load(), self.taken.load());

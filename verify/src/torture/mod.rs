@@ -35,7 +35,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use crossdock::Segment;
 
-use crate::process::Broken;
+use crate::process::Rig;
 use crate::random::Random;
 use crate::torture::driver::Tally;
 pub(crate) use crate::torture::worker::{WorkerArgs, work};
@@ -124,7 +124,7 @@ struct Report {
     tally: Tally,
 }
 
-pub(crate) fn run(args: &TortureArgs) -> Result<ExitCode, Broken> {
+pub(crate) fn run(args: &TortureArgs) -> Rig<ExitCode> {
     let seed = args.seed.unwrap_or_else(random_seed);
     let random = Random::new(seed);
     let report = match args.what {
@@ -170,7 +170,7 @@ pub(crate) fn run(args: &TortureArgs) -> Result<ExitCode, Broken> {
 }
 
 /// Takes the name of a segment away, whatever happened to it.
-fn take_away(segment: &Segment, faults: &mut Vec<String>) -> Result<(), Broken> {
+fn take_away(segment: &Segment, faults: &mut Vec<String>) -> Rig {
     let name = segment.name().map(str::to_owned);
     segment.unlink()?;
     if let Some(name) = name

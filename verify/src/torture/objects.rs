@@ -7,7 +7,7 @@ use crossdock::array::Init;
 use crossdock::object::{ObjectOptions, SharedOptions};
 use crossdock::{AtomicArray, Dict, List, Segment, Shared};
 
-use crate::process::Broken;
+use crate::process::Rig;
 use crate::random::Random;
 use crate::torture::driver::Tally;
 use crate::torture::has_bug;
@@ -54,7 +54,7 @@ fn options() -> ObjectOptions {
 impl Job for Objects {
     const NAME: &'static str = "objects";
 
-    fn open(segment: &Segment, _: usize) -> Result<Self, Broken> {
+    fn open(segment: &Segment, _: usize) -> Rig<Self> {
         let first = SharedOptions::new(&value(0)).capacity(1_024);
         Ok(Self {
             dict: segment.open_or_create("dict", options())?,
@@ -75,7 +75,7 @@ impl Job for Objects {
         }
     }
 
-    fn judge(&self, tally: &mut Tally) -> Result<String, Broken> {
+    fn judge(&self, tally: &mut Tally) -> Rig<String> {
         let mut all = 0;
         for (key, told) in (0..KEYS).zip(self.told.iter()) {
             let (found, told) = (

@@ -8,7 +8,7 @@ use crossdock::sync::{
 };
 use crossdock::{Counter, Mutex, Segment};
 
-use crate::process::Broken;
+use crate::process::Rig;
 use crate::random::Random;
 use crate::torture::driver::{Tally, WINDOW};
 use crate::torture::has_bug;
@@ -33,7 +33,7 @@ pub(crate) struct Sharing {
 impl Job for Sharing {
     const NAME: &'static str = "permits";
 
-    fn open(segment: &Segment, _: usize) -> Result<Self, Broken> {
+    fn open(segment: &Segment, _: usize) -> Rig<Self> {
         let seat = |seat| segment.open_or_create(&format!("seat.{seat}"), ());
         let signals = SemaphoreOptions::new(0).most(SIGNALS);
         Ok(Self {
@@ -70,7 +70,7 @@ impl Job for Sharing {
         Ok(())
     }
 
-    fn judge(&self, tally: &mut Tally) -> Result<String, Broken> {
+    fn judge(&self, tally: &mut Tally) -> Rig<String> {
         let kills = tally.cut_off;
         let faults = &mut tally.faults;
         let free = self.permits.available();

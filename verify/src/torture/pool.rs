@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::process::{Broken, pause, watch_over};
+use crate::process::{Rig, pause, watch_over};
 use crate::random::Random;
 use crate::torture::driver::{Tally, WINDOW};
 use crate::torture::starts::{end_of_all, held};
@@ -185,10 +185,10 @@ impl Run<'_> {
     }
 }
 
-type Outcome = Result<(), Broken>;
+type Outcome = Rig;
 
 /// Sends a signal to a worker. Returns false if it has ended meanwhile.
-fn signal(worker: Pid, signal: Signal) -> Result<bool, Broken> {
+fn signal(worker: Pid, signal: Signal) -> Rig<bool> {
     match kill(worker, signal) {
         Ok(()) => Ok(true),
         Err(Errno::ESRCH) => Ok(false),
@@ -196,7 +196,7 @@ fn signal(worker: Pid, signal: Signal) -> Result<bool, Broken> {
     }
 }
 
-pub(super) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Broken> {
+pub(super) fn run(args: &TortureArgs, mut random: Random) -> Rig<Report> {
     let segment = SegmentOptions::new()
         .size(2 * TASKS as u64)
         .participants(1000)

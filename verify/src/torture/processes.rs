@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
-use crate::process::{Broken, pause, signal_to, watch_over};
+use crate::process::{Broken, Rig, pause, signal_to, watch_over};
 use crate::random::Random;
 use crate::torture::driver::{Tally, WINDOW};
 use crate::torture::{Report, TortureArgs, has_bug};
@@ -92,7 +92,7 @@ fn method_of(forks: bool) -> StartMethod {
 }
 
 /// What this process has open, and how many threads it has.
-pub(super) fn held() -> Result<(usize, usize), Broken> {
+pub(super) fn held() -> Rig<(usize, usize)> {
     let entries = |directory: &str| Ok::<_, Broken>(fs::read_dir(directory)?.count());
     let (files, threads) = ("/proc/thread-self/fd", "/proc/thread-self/../");
     Ok((entries(files)?, entries(threads)?))
@@ -100,7 +100,7 @@ pub(super) fn held() -> Result<(usize, usize), Broken> {
 
 /// Says so if more descriptors or threads are held than before. The thread that polls for exits
 /// ends a moment later than what it polls for, also before the first count: fewer are no fault.
-pub(super) fn more_than(before: (usize, usize)) -> Result<Option<String>, Broken> {
+pub(super) fn more_than(before: (usize, usize)) -> Rig<Option<String>> {
     let (mut after, end) = (held()?, Instant::now() + WINDOW);
     let is_more = |after: (usize, usize)| after.0 > before.0 || after.1 > before.1;
     while is_more(after) && Instant::now() < end {
@@ -120,7 +120,7 @@ struct Journal {
 
 impl Journal {
     /// Receives until the senders have gone, or until `end`. Returns whether they have gone.
-    fn receive(&mut self, end: Instant, faults: &mut Vec<String>) -> Result<bool, Broken> {
+    fn receive(&mut self, end: Instant, faults: &mut Vec<String>) -> Rig<bool> {
         loop {
             let delivery = match self.receiver.recv_timeout(end) {
                 Ok(delivery) => delivery,
@@ -148,7 +148,7 @@ struct Outcome {
     lasted: Duration,
 }
 
-fn run_family(random: &mut Random, faults: &mut Vec<String>) -> Result<Outcome, Broken> {
+fn run_family(random: &mut Random, faults: &mut Vec<String>) -> Rig<Outcome> {
     let (sender, receiver) = channel::<Message>(8)?;
     let (seed, forks) = (random.next() >> 16, random.below(2) == 0);
     // Its end says that no process of the family is left: all have it as standard output.
@@ -202,7 +202,7 @@ fn run_family(random: &mut Random, faults: &mut Vec<String>) -> Result<Outcome, 
 }
 
 /// Reads a pipe until its writers have gone. Returns false if they do not go.
-fn ends(mut pipe: impl Read + AsFd) -> Result<bool, Broken> {
+fn ends(mut pipe: impl Read + AsFd) -> Rig<bool> {
     let end = Instant::now() + PATIENCE;
     loop {
         let left = end.saturating_duration_since(Instant::now());
@@ -222,7 +222,7 @@ fn ends(mut pipe: impl Read + AsFd) -> Result<bool, Broken> {
     }
 }
 
-pub(super) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Broken> {
+pub(super) fn run(args: &TortureArgs, mut random: Random) -> Rig<Report> {
     let mut tally = Tally::default();
     // What is made once is made: the connection to the fork server is one such thing.
     let server = Builder::new().start(StartMethod::ForkServer);

@@ -4,7 +4,7 @@
 use crossdock::sync::{RwLockReadGuard, RwLockWriteGuard};
 use crossdock::{Counter, RwLock, Segment};
 
-use crate::process::Broken;
+use crate::process::Rig;
 use crate::random::Random;
 use crate::torture::book::Book;
 use crate::torture::driver::Tally;
@@ -27,7 +27,7 @@ impl Job for Library {
     const NAME: &'static str = "rwlock";
     const MONITORED: bool = true;
 
-    fn open(segment: &Segment, _: usize) -> Result<Self, Broken> {
+    fn open(segment: &Segment, _: usize) -> Rig<Self> {
         Ok(Self {
             book: segment.open_or_create("book", Book::first())?,
             reads: segment.open_or_create("reads", 0)?,
@@ -71,7 +71,7 @@ impl Job for Library {
         Ok(())
     }
 
-    fn judge(&self, tally: &mut Tally) -> Result<String, Broken> {
+    fn judge(&self, tally: &mut Tally) -> Rig<String> {
         let kills = tally.cut_off;
         let faults = &mut tally.faults;
         let (reads, writes) = (self.reads.load(), self.writes.load());

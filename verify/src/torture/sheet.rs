@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 
 use memmap2::{MmapOptions, MmapRaw};
 
-use crate::process::Broken;
+use crate::process::{Broken, Rig};
 
 /// The file, mapped. Of it only what was touched is in memory.
 ///
@@ -20,7 +20,7 @@ pub(crate) struct Sheet {
 
 impl Sheet {
     /// memfd_create(2): `len` zeros.
-    pub(crate) fn create(len: usize) -> Result<Self, Broken> {
+    pub(crate) fn create(len: usize) -> Rig<Self> {
         // SAFETY: the name is a string that ends with a zero.
         let fd = unsafe { libc::memfd_create(c"ledger".as_ptr(), libc::MFD_CLOEXEC) };
         if fd < 0 {
@@ -33,10 +33,7 @@ impl Sheet {
     }
 
     /// The one in the file at `path`, whose length follows from its first word.
-    pub(crate) fn open(
-        path: &str,
-        len: impl FnOnce(u64) -> Result<usize, Broken>,
-    ) -> Result<Self, Broken> {
+    pub(crate) fn open(path: &str, len: impl FnOnce(u64) -> Rig<usize>) -> Rig<Self> {
         let file = File::options().read(true).write(true).open(path)?;
         let mut first = [0; 8];
         file.read_exact_at(&mut first, 0)?;
@@ -47,7 +44,7 @@ impl Sheet {
         Self::map(file, len)
     }
 
-    fn map(file: File, len: usize) -> Result<Self, Broken> {
+    fn map(file: File, len: usize) -> Rig<Self> {
         // INVARIANT: 1, by the length.
         let map = MmapOptions::new().len(len).map_raw(&file)?;
         Ok(Self { file, map, len })
@@ -80,7 +77,7 @@ impl Sheet {
     }
 
     /// Makes zeros of all from `offset` on. No other process is using it.
-    pub(crate) fn clear_from(&self, offset: usize) -> Result<(), Broken> {
+    pub(crate) fn clear_from(&self, offset: usize) -> Rig {
         self.file.set_len(offset as u64)?;
         self.file.set_len(self.len as u64)?;
         Ok(())

@@ -11,7 +11,7 @@ use crossdock::sync::{
 };
 use crossdock::{Counter, Segment};
 
-use crate::process::Broken;
+use crate::process::Rig;
 use crate::random::Random;
 use crate::torture::driver::{Tally, WINDOW};
 use crate::torture::has_bug;
@@ -41,7 +41,7 @@ impl Job for Signals {
     const NAME: &'static str = "signals";
     const MORE_ENTRIES: u32 = PROMISES;
 
-    fn open(segment: &Segment, _: usize) -> Result<Self, Broken> {
+    fn open(segment: &Segment, _: usize) -> Rig<Self> {
         let promise = |index| segment.open_or_create(&format!("promise.{index}"), ());
         Ok(Self {
             event: segment.open_or_create("event", false)?,
@@ -72,7 +72,7 @@ impl Job for Signals {
         Ok(())
     }
 
-    fn judge(&self, tally: &mut Tally) -> Result<String, Broken> {
+    fn judge(&self, tally: &mut Tally) -> Rig<String> {
         let kills = tally.cut_off;
         let faults = &mut tally.faults;
         let mut values = Vec::new();

@@ -9,7 +9,7 @@ use crossdock::segment::ClaimError;
 use crossdock::snapshot::{Reader, ReaderError, WaitNewerTimeoutError, Writer};
 use crossdock::{Segment, Snapshot, SnapshotOptions};
 
-use crate::process::Broken;
+use crate::process::{Broken, Rig};
 use crate::random::Random;
 use crate::torture::driver::{Plan, Tally, Workload, drive};
 use crate::torture::sheet::Sheet;
@@ -67,14 +67,14 @@ fn notes(sheet: &Sheet) -> &Notes {
     unsafe { sheet.at(0) }
 }
 
-fn create_sheet() -> Result<Sheet, Broken> {
+fn create_sheet() -> Rig<Sheet> {
     let sheet = Sheet::create(size_of::<Notes>())?;
     let size = size_of::<Notes>() as u64;
     notes(&sheet).size.store(size, Ordering::Relaxed);
     Ok(sheet)
 }
 
-fn open_sheet(path: &str) -> Result<Sheet, Broken> {
+fn open_sheet(path: &str) -> Rig<Sheet> {
     Sheet::open(path, |size| {
         if size == size_of::<Notes>() as u64 {
             Ok(size_of::<Notes>())
@@ -96,7 +96,7 @@ fn name(line: usize) -> String {
 }
 
 impl Wall {
-    fn create(way: &Way, workers: usize) -> Result<Self, Broken> {
+    fn create(way: &Way, workers: usize) -> Rig<Self> {
         let participants = u32::try_from(workers)? + 8;
         let options = crossdock::SegmentOptions::new()
             .size(1 << 20)
@@ -111,7 +111,7 @@ impl Wall {
         Self::of(segment)
     }
 
-    fn of(segment: Segment) -> Result<Self, Broken> {
+    fn of(segment: Segment) -> Rig<Self> {
         let lines = 0..SEATS.len();
         let small = lines.clone().map(|line| segment.open(&name(line)));
         let large = lines.map(|line| segment.open(&name(SEATS.len() + line)));
@@ -354,7 +354,7 @@ const fn inverse(factor: u64) -> u64 {
 }
 
 /// One worker, from its start to its end.
-pub(crate) fn work(orders: Orders) -> Result<ExitCode, Broken> {
+pub(crate) fn work(orders: Orders) -> Rig<ExitCode> {
     let path = orders
         .ledger
         .ok_or_else(|| Broken("a worker was given no ledger".into()))?;
@@ -387,7 +387,7 @@ struct Gallery {
 impl Workload for Gallery {
     const NAME: &'static str = "snapshots";
 
-    fn equip(&self, command: &mut Command) -> Result<(), Broken> {
+    fn equip(&self, command: &mut Command) -> Rig {
         command.args(["--ledger", &self.sheet.fd().to_string()]);
         self.way.show(&self.wall.segment, command)
     }
@@ -449,7 +449,7 @@ impl Gallery {
     }
 }
 
-pub(crate) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Broken> {
+pub(crate) fn run(args: &TortureArgs, mut random: Random) -> Rig<Report> {
     let plan = Plan::of(args, PROCESSES);
     let way = Way::any(&mut random);
     let mut gallery = Gallery {

@@ -10,7 +10,7 @@ use crossdock::process::{self, Builder, JoinError, Process, StartMethod, Stdio};
 use nix::errno::Errno;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 
-use crate::process::{Broken, until, watch_over};
+use crate::process::{Broken, Rig, until, watch_over};
 use crate::random::Random;
 use crate::torture::driver::Tally;
 use crate::torture::{Report, TortureArgs, has_bug};
@@ -36,7 +36,7 @@ fn acts((act, number): (u64, u64)) -> u64 {
 }
 
 /// What this process has: open files, threads, and mappings of memory files.
-pub(super) fn held() -> Result<(usize, usize, usize), Broken> {
+pub(super) fn held() -> Rig<(usize, usize, usize)> {
     let entries = |directory: &str| Ok::<_, Broken>(fs::read_dir(directory)?.count());
     let maps = fs::read_to_string("/proc/thread-self/maps")?;
     Ok((
@@ -47,7 +47,7 @@ pub(super) fn held() -> Result<(usize, usize, usize), Broken> {
 }
 
 /// The names in /dev/shm.
-fn names() -> Result<BTreeSet<String>, Broken> {
+fn names() -> Rig<BTreeSet<String>> {
     let names = fs::read_dir("/dev/shm")?.map(|entry| Ok(entry?.file_name()));
     let names: Result<Vec<_>, std::io::Error> = names.collect();
     Ok(names?
@@ -63,7 +63,7 @@ struct Started {
 }
 
 /// Starts one in one of the ways that there are.
-fn start(number: u64, random: &mut Random) -> Result<Started, Broken> {
+fn start(number: u64, random: &mut Random) -> Rig<Started> {
     let method = match random.below(2) {
         0 => StartMethod::Spawn,
         _ => StartMethod::ForkServer,
@@ -85,7 +85,7 @@ fn start(number: u64, random: &mut Random) -> Result<Started, Broken> {
 }
 
 /// Waits for the end of one; returns what is wrong with it.
-fn end(started: Started) -> Result<Option<String>, Broken> {
+fn end(started: Started) -> Rig<Option<String>> {
     let Started {
         mut process,
         act,
@@ -114,7 +114,7 @@ fn end(started: Started) -> Result<Option<String>, Broken> {
 pub(super) fn end_of_all(
     before: (usize, usize, usize),
     faults: &mut Vec<String>,
-) -> Result<(usize, usize, usize), Broken> {
+) -> Rig<(usize, usize, usize)> {
     // The thread that polls for exits ends by itself, also that of before.
     let is_more =
         |now: (usize, usize, usize)| now.0 > before.0 || now.1 > before.1 || now.2 > before.2;
@@ -142,7 +142,7 @@ pub(super) fn end_of_all(
     Ok(after)
 }
 
-pub(super) fn run(args: &TortureArgs, mut random: Random) -> Result<Report, Broken> {
+pub(super) fn run(args: &TortureArgs, mut random: Random) -> Rig<Report> {
     let mut tally = Tally::default();
     // What is made once is made: the connection to the fork server is one such thing.
     let server = Builder::new().start(StartMethod::ForkServer);

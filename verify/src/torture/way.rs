@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crossdock::segment::CreateError;
 use crossdock::{Segment, SegmentOptions};
 
-use crate::process::Broken;
+use crate::process::{Broken, Rig};
 use crate::random::Random;
 
 /// How a worker comes to the segment.
@@ -34,7 +34,7 @@ impl Way {
     }
 
     /// Makes the segment.
-    pub(crate) fn create(&self, options: &SegmentOptions) -> Result<Segment, Broken> {
+    pub(crate) fn create(&self, options: &SegmentOptions) -> Rig<Segment> {
         match self {
             Self::Name(name) => match options.create_new(name) {
                 Err(CreateError::Exists { .. }) => {
@@ -47,7 +47,7 @@ impl Way {
     }
 
     /// Comes to the segment as a worker does.
-    pub(crate) fn open(&self) -> Result<Segment, Broken> {
+    pub(crate) fn open(&self) -> Rig<Segment> {
         Ok(match self {
             Self::Name(name) => SegmentOptions::new().open(name)?,
             Self::Descriptor => Segment::try_from(io::stdin().as_fd().try_clone_to_owned()?)?,
@@ -55,7 +55,7 @@ impl Way {
     }
 
     /// Shows a worker that is about to be started the way.
-    pub(crate) fn show(&self, segment: &Segment, command: &mut Command) -> Result<(), Broken> {
+    pub(crate) fn show(&self, segment: &Segment, command: &mut Command) -> Rig {
         match self {
             Self::Name(name) => command.args(["--name", name]).stdin(Stdio::null()),
             Self::Descriptor => command.stdin(segment.as_fd().try_clone_to_owned()?),

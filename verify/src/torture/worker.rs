@@ -11,7 +11,7 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, raise};
 use nix::unistd::getppid;
 
-use crate::process::{Broken, PANICKED, exit_now};
+use crate::process::{Broken, PANICKED, Rig, exit_now};
 use crate::random::Random;
 use crate::torture::way::Way;
 use crate::torture::{
@@ -70,7 +70,7 @@ impl<E: std::error::Error> From<E> for Ended {
 
 impl Ended {
     /// How the process ends.
-    pub(crate) fn of_worker(self, slot: usize) -> Result<ExitCode, Broken> {
+    pub(crate) fn of_worker(self, slot: usize) -> Rig<ExitCode> {
         match self {
             Self::Left => Ok(ExitCode::SUCCESS),
             // Others of its threads are in the middle of something, and may wait for what it has.
@@ -90,7 +90,7 @@ fn give_way() {
     unsafe { libc::nice(10) };
 }
 
-pub(crate) fn work(args: WorkerArgs) -> Result<ExitCode, Broken> {
+pub(crate) fn work(args: WorkerArgs) -> Rig<ExitCode> {
     set_pdeathsig(Signal::SIGKILL)?;
     if getppid().as_raw() != args.parent {
         return Err(Broken(
@@ -134,7 +134,7 @@ pub(crate) fn work(args: WorkerArgs) -> Result<ExitCode, Broken> {
 }
 
 /// One thread of a worker.
-fn one(what: What, orders: Orders) -> Result<ExitCode, Broken> {
+fn one(what: What, orders: Orders) -> Rig<ExitCode> {
     match what {
         What::Locks => job::work::<locks::Locks>(orders),
         What::RwLock => job::work::<rwlock::Library>(orders),

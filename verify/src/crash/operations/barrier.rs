@@ -8,7 +8,7 @@ use crossdock::sync::{Barrier, BarrierError, BarrierOptions, OnDeath, Party};
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
-use crate::process::{Broken, Child, End, forked};
+use crate::process::{Broken, Child, End, Rig, forked};
 
 /// What the victim does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl Operation for Meeting {
     type World = World;
     type Seen = Seen;
 
-    fn world(&self) -> Result<World, Broken> {
+    fn world(&self) -> Rig<World> {
         let base = Base::new(5)?;
         let on_death = match self.verb {
             Verb::Shrink => OnDeath::Shrink,
@@ -139,7 +139,7 @@ impl Operation for Meeting {
         u8::from(self.operate(&world, party).is_none())
     }
 
-    fn assemble(&self, world: &World, seen: &mut Seen) -> Result<(), Broken> {
+    fn assemble(&self, world: &World, seen: &mut Seen) -> Rig {
         if matches!(self.verb, Verb::TimeOut | Verb::Register) {
             return Ok(());
         }
@@ -151,18 +151,12 @@ impl Operation for Meeting {
         Ok(())
     }
 
-    fn meanwhile(&self, world: &World, _: &mut Seen, _: &mut Scene) -> Result<(), Broken> {
+    fn meanwhile(&self, world: &World, _: &mut Seen, _: &mut Scene) -> Rig {
         let _ = (world.barrier.n_waiting(), world.barrier.parties());
         Ok(())
     }
 
-    fn judge(
-        &self,
-        world: &World,
-        seen: Seen,
-        done: bool,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn judge(&self, world: &World, seen: Seen, done: bool, scene: &mut Scene) -> Rig {
         let barrier = &world.barrier;
         let broken = match self.verb {
             Verb::TimeOut | Verb::Register => Some(true),

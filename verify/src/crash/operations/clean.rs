@@ -12,7 +12,7 @@ use crossdock::{Mutex, Segment, SegmentOptions};
 use super::named::{left_behind, sweep_away};
 use crate::crash::operation::{Base, Fate, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
-use crate::process::Broken;
+use crate::process::Rig;
 
 /// The removal of unused segments, and what other processes do meanwhile.
 pub(crate) const LISTED: &[Listed] = listed! {
@@ -70,7 +70,7 @@ fn keeps(segment: Segment) -> u8 {
 
 impl World {
     /// Removes the name if the segment is unused: whether it did.
-    fn clean(&self) -> Result<bool, Broken> {
+    fn clean(&self) -> Rig<bool> {
         if self.careless {
             let Ok(segment) = options().open(&self.name) else {
                 return Ok(false);
@@ -94,7 +94,7 @@ impl World {
     }
 
     /// What is left must be removable, and whole until then.
-    fn ends(&self, seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn ends(&self, seen: Seen, scene: &mut Scene) -> Rig {
         if let Some(kept) = &seen.kept
             && !kept.is_linked()
         {
@@ -119,7 +119,7 @@ impl World {
 
 impl Cleaning {
     /// What a careless cleaner does.
-    fn clean_in_two_steps(world: &World) -> Result<(), Broken> {
+    fn clean_in_two_steps(world: &World) -> Rig {
         if !options().is_in_use(&world.name)? {
             SegmentOptions::remove(&world.name)?;
         }
@@ -131,7 +131,7 @@ impl Operation for Cleaning {
     type World = World;
     type Seen = Seen;
 
-    fn world(&self) -> Result<World, Broken> {
+    fn world(&self) -> Rig<World> {
         sweep_away()?;
         let name = format!("crash-{}-c", std::process::id());
         if self.verb != Verb::Create {
@@ -150,7 +150,7 @@ impl Operation for Cleaning {
         &world.base
     }
 
-    fn image(&self, world: &World, image: &mut Vec<u8>) -> Result<(), Broken> {
+    fn image(&self, world: &World, image: &mut Vec<u8>) -> Rig {
         world.base.image(image)?;
         for path in left_behind()? {
             image.extend(path.to_string_lossy().bytes());
@@ -204,7 +204,7 @@ impl Operation for Cleaning {
         }
     }
 
-    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Rig {
         if self.verb != Verb::Clean {
             let removed = world.clean()?;
             seen.removed |= removed;
@@ -228,25 +228,19 @@ impl Operation for Cleaning {
         Ok(())
     }
 
-    fn again(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn again(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Rig {
         if self.verb == Verb::Clean {
             return Ok(());
         }
         self.meanwhile(world, seen, scene)
     }
 
-    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Rig {
         scene.outcome(if world.exists() { "there" } else { "not there" });
         world.ends(seen, scene)
     }
 
-    fn after_end(
-        &self,
-        world: &World,
-        seen: Seen,
-        code: u8,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn after_end(&self, world: &World, seen: Seen, code: u8, scene: &mut Scene) -> Rig {
         let expected = u8::from(self.verb == Verb::Open && seen.removed);
         if code != expected && scene.fate != Fate::KilledAlone {
             scene.lost(format!("the victim ended with {code}, not {expected}"));

@@ -8,7 +8,7 @@ use crossdock::{Counter, Mutex};
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
-use crate::process::{Broken, Child, End, forked};
+use crate::process::{Broken, Child, End, Rig, forked};
 
 /// What the victim does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Operation for Trading {
     type World = World;
     type Seen = Seen;
 
-    fn world(&self) -> Result<World, Broken> {
+    fn world(&self) -> Rig<World> {
         let base = Base::new(4)?;
         Ok(World {
             stock: base.segment.create("stock", 0)?,
@@ -130,7 +130,7 @@ impl Operation for Trading {
         self.operate(&world).unwrap_or(1)
     }
 
-    fn assemble(&self, world: &World, seen: &mut Seen) -> Result<(), Broken> {
+    fn assemble(&self, world: &World, seen: &mut Seen) -> Rig {
         if self.verb == Verb::Wait {
             return Ok(());
         }
@@ -142,18 +142,12 @@ impl Operation for Trading {
         Ok(())
     }
 
-    fn meanwhile(&self, world: &World, _: &mut Seen, _: &mut Scene) -> Result<(), Broken> {
+    fn meanwhile(&self, world: &World, _: &mut Seen, _: &mut Scene) -> Rig {
         world.condvar.notify_all();
         Ok(())
     }
 
-    fn judge(
-        &self,
-        world: &World,
-        seen: Seen,
-        done: bool,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn judge(&self, world: &World, seen: Seen, done: bool, scene: &mut Scene) -> Rig {
         if done && matches!(world.stock.try_lock(), Err(error) if is_owner_died(&error)) {
             scene.duplicated("the death of an owner is told, and it had unlocked");
         }

@@ -8,7 +8,7 @@ use crossdock::Counter;
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
-use crate::process::Broken;
+use crate::process::Rig;
 
 /// What is done to the counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ impl Operation for Counting {
     type World = World;
     type Seen = Seen;
 
-    fn world(&self) -> Result<World, Broken> {
+    fn world(&self) -> Rig<World> {
         let base = Base::new(4)?;
         let counter = base.segment.create("counter", START)?;
         let spare = base.segment.create("spare", START)?;
@@ -170,7 +170,7 @@ impl Operation for Counting {
         returned.to_le_bytes()[0]
     }
 
-    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Rig {
         let found = self.value(world);
         let (made, _) = self.verb.specified(START, self.verb.victims());
         if found != START && found != made {
@@ -185,7 +185,7 @@ impl Operation for Counting {
         Ok(())
     }
 
-    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Rig {
         let value = self.value(world);
         let (made, _) = self.verb.specified(START, self.verb.victims());
         let (found, allowed) = match seen.values {
@@ -197,13 +197,7 @@ impl Operation for Counting {
         Ok(())
     }
 
-    fn after_end(
-        &self,
-        world: &World,
-        seen: Seen,
-        code: u8,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn after_end(&self, world: &World, seen: Seen, code: u8, scene: &mut Scene) -> Rig {
         let (value, returned) = match seen.values {
             // The third party was first.
             Some((START, left)) => self.verb.specified(left, self.verb.victims()),

@@ -6,7 +6,7 @@ use crossdock::{AtomicArray, Counter, Mutex, Placeable, Segment};
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
-use crate::process::{Broken, Child, End, PANICKED, forked};
+use crate::process::{Child, End, PANICKED, Rig, forked};
 
 const NAME: &str = "new";
 /// The value that the victim creates the entry with, and the one of others.
@@ -96,7 +96,7 @@ impl Valued for AtomicArray<u16> {
 
 impl Creating {
     /// What the victim does; the value that is there then.
-    fn operate<P: Valued>(&self, segment: &Segment) -> Result<u8, Broken> {
+    fn operate<P: Valued>(&self, segment: &Segment) -> Rig<u8> {
         let made: P = match (self.verb, self.seeded) {
             (Verb::OpenOrCreate, false) => segment.open_or_create(NAME, P::config(VICTIM))?,
             (_, false) => segment.create(NAME, P::config(VICTIM))?,
@@ -155,7 +155,7 @@ impl Creating {
     }
 
     /// The other creator's entry; the one of the same name where creators may meet.
-    fn start_other(&self, base: &Base) -> Result<Child, Broken> {
+    fn start_other(&self, base: &Base) -> Rig<Child> {
         forked(|| {
             let segment = &base.segment;
             let value = if self.verb == Verb::OpenOrCreate {
@@ -172,7 +172,7 @@ impl Creating {
     }
 
     /// Waits for the other creator, which no process may keep from its end.
-    fn finish_other(&self, other: Child, scene: &mut Scene) -> Result<Option<u8>, Broken> {
+    fn finish_other(&self, other: Child, scene: &mut Scene) -> Rig<Option<u8>> {
         let mut other = other;
         match other.end_within(scene.patience)? {
             Some(End::Exited(value @ (VICTIM | OTHER))) => Ok(Some(value)),
@@ -192,7 +192,7 @@ impl Operation for Creating {
     type World = Base;
     type Seen = Seen;
 
-    fn world(&self) -> Result<Base, Broken> {
+    fn world(&self) -> Rig<Base> {
         Base::new(4)
     }
 
@@ -210,13 +210,13 @@ impl Operation for Creating {
         self.operate_on(&base.segment)
     }
 
-    fn meanwhile(&self, base: &Base, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn meanwhile(&self, base: &Base, seen: &mut Seen, scene: &mut Scene) -> Rig {
         self.look(&base.segment, scene);
         seen.other = Some(self.start_other(base)?);
         Ok(())
     }
 
-    fn again(&self, _: &Base, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn again(&self, _: &Base, seen: &mut Seen, scene: &mut Scene) -> Rig {
         // The other creator is first, unless it waits for a victim that was stopped in between.
         if let Some(other) = &seen.other {
             other.ends_or_sleeps(scene.patience);
@@ -224,7 +224,7 @@ impl Operation for Creating {
         Ok(())
     }
 
-    fn after_kill(&self, base: &Base, seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn after_kill(&self, base: &Base, seen: Seen, scene: &mut Scene) -> Rig {
         let other = match seen.other {
             Some(other) => other,
             None => self.start_other(base)?,
@@ -244,13 +244,7 @@ impl Operation for Creating {
         Ok(())
     }
 
-    fn after_end(
-        &self,
-        base: &Base,
-        seen: Seen,
-        code: u8,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn after_end(&self, base: &Base, seen: Seen, code: u8, scene: &mut Scene) -> Rig {
         let found = match seen.other {
             Some(other) => self.finish_other(other, scene)?,
             None => None,

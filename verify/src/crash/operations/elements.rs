@@ -8,7 +8,7 @@ use crossdock::array::Init;
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
-use crate::process::{Broken, PANICKED};
+use crate::process::{PANICKED, Rig};
 
 /// What is done to one element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Verb {
 }
 
 impl Elements {
-    fn create(base: &Base, names: [&str; 4], start: u8) -> Result<Self, Broken> {
+    fn create(base: &Base, names: [&str; 4], start: u8) -> Rig<Self> {
         let values = [BESIDE, start, BESIDE];
         let segment = &base.segment;
         let flags = values.map(|value| value != 0);
@@ -191,7 +191,7 @@ impl Operation for Changing {
     type World = World;
     type Seen = Seen;
 
-    fn world(&self) -> Result<World, Broken> {
+    fn world(&self) -> Rig<World> {
         let base = Base::new(4)?;
         let names = ["floats", "bytes", "shorts", "flags"];
         let elements = Elements::create(&base, names, self.verb.start())?;
@@ -218,7 +218,7 @@ impl Operation for Changing {
         }
     }
 
-    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Rig {
         let (start, made) = (self.verb.start(), self.made());
         let Some(found) = self.value(world, scene) else {
             return Ok(());
@@ -234,7 +234,7 @@ impl Operation for Changing {
         Ok(())
     }
 
-    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Rig {
         let (start, made) = (self.verb.start(), self.made());
         let allowed = match seen.values {
             Some((_, left)) => vec![left],
@@ -253,13 +253,7 @@ impl Operation for Changing {
         Ok(())
     }
 
-    fn after_end(
-        &self,
-        world: &World,
-        seen: Seen,
-        code: u8,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn after_end(&self, world: &World, seen: Seen, code: u8, scene: &mut Scene) -> Rig {
         let start = self.verb.start();
         let (value, returned) = match seen.values {
             // The third party was first.
@@ -340,7 +334,7 @@ impl Operation for Filling {
     /// How many elements were filled when the third party stored into one.
     type Seen = Option<usize>;
 
-    fn world(&self) -> Result<Row, Broken> {
+    fn world(&self) -> Rig<Row> {
         let base = Base::new(4)?;
         let elements = base.segment.create("elements", Init::filled(LEN, OLD))?;
         Ok(Row { base, elements })
@@ -360,18 +354,13 @@ impl Operation for Filling {
         0
     }
 
-    fn meanwhile(
-        &self,
-        row: &Row,
-        seen: &mut Option<usize>,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn meanwhile(&self, row: &Row, seen: &mut Option<usize>, scene: &mut Scene) -> Rig {
         *seen = Some(filled(&row.elements.to_vec(), scene));
         row.elements[ITS].store(THIRD);
         Ok(())
     }
 
-    fn after_kill(&self, row: &Row, seen: Option<usize>, scene: &mut Scene) -> Result<(), Broken> {
+    fn after_kill(&self, row: &Row, seen: Option<usize>, scene: &mut Scene) -> Rig {
         let mut values = row.elements.to_vec();
         let count = match seen {
             Some(count) => {
@@ -394,13 +383,7 @@ impl Operation for Filling {
         Ok(())
     }
 
-    fn after_end(
-        &self,
-        row: &Row,
-        seen: Option<usize>,
-        _code: u8,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn after_end(&self, row: &Row, seen: Option<usize>, _code: u8, scene: &mut Scene) -> Rig {
         let mut expected = [NEW; LEN];
         if seen.is_some_and(|count| count > ITS) {
             expected[ITS] = THIRD;

@@ -6,7 +6,7 @@ use crossdock::{AtomicArray, Counter};
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
-use crate::process::{Broken, Child, forked_asleep};
+use crate::process::{Child, Rig, forked_asleep};
 
 /// What the victim does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl Operation for Flagging {
     type World = World;
     type Seen = Seen;
 
-    fn world(&self) -> Result<World, Broken> {
+    fn world(&self) -> Rig<World> {
         let base = Base::new(4)?;
         let event = base.segment.create("event", self.verb == Verb::Clear)?;
         let written = base.segment.create("written", 0)?;
@@ -141,7 +141,7 @@ impl Operation for Flagging {
         0
     }
 
-    fn assemble(&self, world: &World, seen: &mut Seen) -> Result<(), Broken> {
+    fn assemble(&self, world: &World, seen: &mut Seen) -> Rig {
         if self.verb == Verb::Clear {
             return Ok(());
         }
@@ -154,20 +154,14 @@ impl Operation for Flagging {
         Ok(())
     }
 
-    fn meanwhile(&self, world: &World, _: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn meanwhile(&self, world: &World, _: &mut Seen, scene: &mut Scene) -> Rig {
         if world.is_set(self.verb) && self.verb != Verb::Clear && world.written.load() == 0 {
             scene.lost("it is set before what comes first");
         }
         Ok(())
     }
 
-    fn judge(
-        &self,
-        world: &World,
-        seen: Seen,
-        done: bool,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn judge(&self, world: &World, seen: Seen, done: bool, scene: &mut Scene) -> Rig {
         let is_set = world.is_set(self.verb);
         let expected = !matches!(self.verb, Verb::Pulse | Verb::Clear);
         if done && is_set != expected {

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::{PipeWriter, Write};
 use std::time::Duration;
 
-use crate::process::{Broken, Child, End, forked, wait_readable};
+use crate::process::{Broken, Child, End, Rig, forked, wait_readable};
 
 /// The process, and how it is told.
 pub(crate) struct Hand {
@@ -18,7 +18,7 @@ impl Hand {
     pub(crate) fn hold<T>(
         take: impl FnOnce() -> Option<T>,
         let_go: impl FnOnce(T) -> bool,
-    ) -> Result<Self, Broken> {
+    ) -> Rig<Self> {
         let (told, tell) = std::io::pipe()?;
         let (ready, mut done) = std::io::pipe()?;
         let child = forked(|| {
@@ -38,7 +38,7 @@ impl Hand {
     }
 
     /// Has it let go and end: its code, or `None` if it does not end.
-    pub(crate) fn let_go(&self, patience: Duration) -> Result<Option<u8>, Broken> {
+    pub(crate) fn let_go(&self, patience: Duration) -> Rig<Option<u8>> {
         // A byte and not a closed pipe: others that were forked have the pipe too.
         (&self.tell).write_all(b"!")?;
         Ok(match self.child.borrow_mut().end_within(patience)? {

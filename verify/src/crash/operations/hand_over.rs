@@ -9,7 +9,7 @@ use crossdock::queue::{Queue, RecvTimeoutError, SenderOf, TryRecvError, wait_any
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
-use crate::process::{Broken, forked};
+use crate::process::{Broken, Rig, forked};
 
 /// What the victim does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl HandingOver {
 }
 
 impl Place {
-    fn new() -> Result<Self, Broken> {
+    fn new() -> Rig<Self> {
         let base = Base::new(6)?;
         let queue = base.segment.create::<Queue<u64>>("queue", 4)?;
         let spare = base.segment.create::<Queue<u64>>("spare", 4)?;
@@ -112,7 +112,7 @@ impl Operation for HandingOver {
     type World = Place;
     type Seen = Seen;
 
-    fn world(&self) -> Result<Place, Broken> {
+    fn world(&self) -> Rig<Place> {
         let place = Place::new()?;
         match self.verb {
             // The seeded parent does not wait for its child.
@@ -168,7 +168,7 @@ impl Operation for HandingOver {
         }
     }
 
-    fn meanwhile(&self, place: &Place, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn meanwhile(&self, place: &Place, seen: &mut Seen, scene: &mut Scene) -> Rig {
         let child = match self.verb {
             Verb::Leave => take_over_sender(&place.queue),
             Verb::Take | Verb::TakeLate => None,
@@ -194,18 +194,12 @@ impl Operation for HandingOver {
         Ok(())
     }
 
-    fn after_kill(&self, place: &Place, _seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn after_kill(&self, place: &Place, _seen: Seen, scene: &mut Scene) -> Rig {
         self.judge(place, scene);
         Ok(())
     }
 
-    fn after_end(
-        &self,
-        place: &Place,
-        _seen: Seen,
-        code: u8,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn after_end(&self, place: &Place, _seen: Seen, code: u8, scene: &mut Scene) -> Rig {
         let expected = match self.verb {
             Verb::Take => TAKEN,
             Verb::TakeLate => OVER,

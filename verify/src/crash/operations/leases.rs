@@ -15,7 +15,7 @@ use crossdock::sync::{LockError, LockTimeoutError, TryLockError};
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::operations::hand::Hand;
 use crate::crash::sweep::Listed;
-use crate::process::{Broken, forked};
+use crate::process::{Broken, Rig, forked};
 
 /// The operations on arrays.
 pub(crate) const LISTED: &[Listed] = listed! { Leasing::new;
@@ -91,14 +91,14 @@ fn half_fill(chunk: &mut [u64]) {
 }
 
 /// Leases chunk 0, and no other: with `open`, the grid is open from then on.
-fn put_back(array: &Array<u64>) -> Result<(), Broken> {
+fn put_back(array: &Array<u64>) -> Rig {
     drop(array.lease(0)?);
     Ok(())
 }
 
 impl World {
     /// Overwrites the word of chunk 0.
-    fn overwrite(&self, word: u32) -> Result<(), Broken> {
+    fn overwrite(&self, word: u32) -> Rig {
         let at = self.base.offset_of("array")? + CHUNK_WORDS;
         Ok(self.base.file().write_all_at(&word.to_le_bytes(), at)?)
     }
@@ -194,12 +194,7 @@ impl Leasing {
     }
 
     /// What the victim does with an array; `begin` is called when it is about to.
-    fn act(
-        &self,
-        array: &Array<u64>,
-        world: &World,
-        begin: &mut dyn FnMut(),
-    ) -> Result<(), Broken> {
+    fn act(&self, array: &Array<u64>, world: &World, begin: &mut dyn FnMut()) -> Rig {
         match self.verb {
             Verb::Open | Verb::Next => {
                 begin();
@@ -271,7 +266,7 @@ impl Leasing {
     }
 
     /// The same, as it must not be.
-    fn act_wrongly(&self, world: &World, begin: &mut dyn FnMut()) -> Result<(), Broken> {
+    fn act_wrongly(&self, world: &World, begin: &mut dyn FnMut()) -> Rig {
         let array = &world.array;
         begin();
         match self.verb {
@@ -369,7 +364,7 @@ impl Leasing {
         }
     }
 
-    fn judge(&self, world: &World, seen: &Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn judge(&self, world: &World, seen: &Seen, scene: &mut Scene) -> Rig {
         if let Some(holder) = &world.holder {
             if !matches!(world.array.try_read(), Err(TryLockError::WouldBlock { .. })) {
                 scene.duplicated("the array is read beside a lease");
@@ -401,7 +396,7 @@ impl Operation for Leasing {
     type World = World;
     type Seen = Seen;
 
-    fn world(&self) -> Result<World, Broken> {
+    fn world(&self) -> Rig<World> {
         let base = Base::new(PARTICIPANTS)?;
         let make = |name| {
             let options = ArrayOptions::new(Init::zeroed(CHUNKS * WORDS)).chunk(WORDS);
@@ -465,7 +460,7 @@ impl Operation for Leasing {
         u8::from(done.is_err())
     }
 
-    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Rig {
         world.work(seen, scene);
         match world.array.try_read() {
             Ok(_) if world.holder.is_some() => {
@@ -479,22 +474,16 @@ impl Operation for Leasing {
         Ok(())
     }
 
-    fn again(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn again(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Rig {
         world.work(seen, scene);
         Ok(())
     }
 
-    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Rig {
         self.judge(world, &seen, scene)
     }
 
-    fn after_end(
-        &self,
-        world: &World,
-        seen: Seen,
-        code: u8,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn after_end(&self, world: &World, seen: Seen, code: u8, scene: &mut Scene) -> Rig {
         if code != 0 {
             scene.lost(format!("the victim went on and failed, code {code}"));
         }

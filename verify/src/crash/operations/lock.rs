@@ -5,7 +5,7 @@
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::operations::room::{Entered, Guard, Holder, Room};
-use crate::process::{Broken, Child, End, forked_asleep};
+use crate::process::{Broken, Child, End, Rig, forked_asleep};
 
 /// Whom the victim finds in the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl Locking {
     }
 
     /// Ends the sleeper and the successor, which must not wait forever.
-    fn dismiss(&self, seen: &mut Seen, scene: &mut Scene) -> Result<u64, Broken> {
+    fn dismiss(&self, seen: &mut Seen, scene: &mut Scene) -> Rig<u64> {
         let mut entered = 0;
         if let Some(successor) = seen.successor.take()
             && !successor.let_go(scene.patience)?
@@ -128,7 +128,7 @@ impl Locking {
         Ok(entered)
     }
 
-    fn release_holder(&self, room: &Room, scene: &mut Scene) -> Result<(), Broken> {
+    fn release_holder(&self, room: &Room, scene: &mut Scene) -> Rig {
         let Some(holder) = &room.holder else {
             return Ok(());
         };
@@ -149,7 +149,7 @@ impl Locking {
         died: Option<bool>,
         whole: (u64, u64),
         scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    ) -> Rig {
         let first = room.enter(Some(scene.patience))?;
         let Entered::In { owner_died, words } = first else {
             scene.stuck("the lock is never free again");
@@ -186,7 +186,7 @@ impl Operation for Locking {
     type World = Room;
     type Seen = Seen;
 
-    fn world(&self) -> Result<Room, Broken> {
+    fn world(&self) -> Rig<Room> {
         let mut room = Room::new(self.participants, self.guard)?;
         match self.before {
             Before::Empty => {}
@@ -206,14 +206,14 @@ impl Operation for Locking {
         (self.act)(room, begin)
     }
 
-    fn assemble(&self, room: &Room, seen: &mut Seen) -> Result<(), Broken> {
+    fn assemble(&self, room: &Room, seen: &mut Seen) -> Rig {
         if self.sleeper {
             seen.sleeper = Some(forked_asleep(|| sleep_and_enter(room))?);
         }
         Ok(())
     }
 
-    fn meanwhile(&self, room: &Room, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn meanwhile(&self, room: &Room, seen: &mut Seen, scene: &mut Scene) -> Rig {
         let entered = room.enter(None)?;
         self.inspect(entered, self.owes_a_report(), scene);
         match entered {
@@ -235,7 +235,7 @@ impl Operation for Locking {
         Ok(())
     }
 
-    fn again(&self, room: &Room, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn again(&self, room: &Room, seen: &mut Seen, scene: &mut Scene) -> Rig {
         if seen.holds == Some(true) && room.enter(None)? != Entered::Busy {
             scene.duplicated("the stopped victim's lock was taken over");
         }
@@ -250,7 +250,7 @@ impl Operation for Locking {
         Ok(())
     }
 
-    fn after_kill(&self, room: &Room, mut seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn after_kill(&self, room: &Room, mut seen: Seen, scene: &mut Scene) -> Rig {
         self.release_holder(room, scene)?;
         let entered = self.dismiss(&mut seen, scene)? + seen.entered;
         let first = self.first();
@@ -267,13 +267,7 @@ impl Operation for Locking {
         self.survivors(room, &seen, died, whole, scene)
     }
 
-    fn after_end(
-        &self,
-        room: &Room,
-        mut seen: Seen,
-        code: u8,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn after_end(&self, room: &Room, mut seen: Seen, code: u8, scene: &mut Scene) -> Rig {
         if code != 0 {
             scene.lost(format!("the victim went on and failed, code {code}"));
         }
@@ -331,7 +325,7 @@ fn sleep_and_enter(room: &Room) -> u8 {
 }
 
 /// Leaves the mutex poisoned, as a thread that panics with it does.
-fn poison(room: &Room) -> Result<(), Broken> {
+fn poison(room: &Room) -> Rig {
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let _guard = room.mutex.lock();
         std::panic::resume_unwind(Box::new(()));

@@ -11,7 +11,7 @@ use crossdock::{AtomicArray, Manager, array::Init};
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
-use crate::process::{Broken, End, forked};
+use crate::process::{Broken, End, Rig, forked};
 
 /// What the victim does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Managing {
         }
     }
 
-    fn operate(&self, world: &World) -> Result<(), Broken> {
+    fn operate(&self, world: &World) -> Rig {
         let World { base, manager } = world;
         match self.verb {
             Verb::Create | Verb::CreateAgain => {
@@ -103,12 +103,12 @@ impl Managing {
     }
 
     /// Where the cells of the first record are, in the file.
-    fn cells(base: &Base) -> Result<u64, Broken> {
+    fn cells(base: &Base) -> Rig<u64> {
         Ok(base.offset_of("m")? + 256 + 2 * 256)
     }
 
     /// Where the pool begins, in the file.
-    fn place(base: &Base) -> Result<u64, Broken> {
+    fn place(base: &Base) -> Rig<u64> {
         let cells = 2 * u64::from(PARTICIPANTS) * 8;
         Ok(Self::cells(base)? + cells.next_multiple_of(128))
     }
@@ -146,7 +146,7 @@ impl Operation for Managing {
     type World = World;
     type Seen = Seen;
 
-    fn world(&self) -> Result<World, Broken> {
+    fn world(&self) -> Rig<World> {
         let base = Base::new(PARTICIPANTS)?;
         let options = ManagerOptions::new(ROOM).objects(2);
         let manager: Manager = base.segment.create("m", options)?;
@@ -186,7 +186,7 @@ impl Operation for Managing {
     }
 
     /// Others remove the object that there was, and create another, where there is room.
-    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Rig {
         self.look(world, scene);
         if matches!(self.verb, Verb::Use | Verb::Reap) {
             seen.is_removed = world.manager.remove("old")?;
@@ -197,13 +197,7 @@ impl Operation for Managing {
         Ok(())
     }
 
-    fn judge(
-        &self,
-        world: &World,
-        seen: Seen,
-        done: bool,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn judge(&self, world: &World, seen: Seen, done: bool, scene: &mut Scene) -> Rig {
         let found = self.look(world, scene);
         scene.outcome(match found {
             Some(_) => "there",

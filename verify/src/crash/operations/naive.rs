@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::process::Broken;
+use crate::process::{Broken, Rig};
 
 const FREE: u32 = 0;
 const LOCKED: u32 = 1;
@@ -22,7 +22,7 @@ const MAPPED: usize = 8192;
 
 impl FutexWord {
     /// mmap(2) of the file, with the word at `offset`.
-    pub(crate) fn map(file: &File, offset: u64) -> Result<Self, Broken> {
+    pub(crate) fn map(file: &File, offset: u64) -> Rig<Self> {
         let offset = usize::try_from(offset)?;
         if offset + size_of::<AtomicU32>() > MAPPED || !offset.is_multiple_of(4) {
             return Err(Broken("the word is outside of what is mapped".into()));

@@ -11,7 +11,7 @@ use crossdock::{Counter, Segment, SegmentOptions};
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
-use crate::process::Broken;
+use crate::process::Rig;
 
 /// The operations on names.
 pub(crate) const LISTED: &[Listed] = listed! {
@@ -98,7 +98,7 @@ impl World {
         true
     }
 
-    fn unlink(&self, scene: &mut Scene) -> Result<(), Broken> {
+    fn unlink(&self, scene: &mut Scene) -> Rig {
         if let Ok(segment) = options().open(&self.name) {
             segment.unlink()?;
         }
@@ -132,7 +132,7 @@ impl Operation for Naming {
     type World = World;
     type Seen = Seen;
 
-    fn world(&self) -> Result<World, Broken> {
+    fn world(&self) -> Rig<World> {
         sweep_away()?;
         let name = format!("crash-{}-x", std::process::id());
         let path = PathBuf::from(DIRECTORY).join(format!("crossdock.{name}"));
@@ -152,7 +152,7 @@ impl Operation for Naming {
         &world.base
     }
 
-    fn image(&self, world: &World, image: &mut Vec<u8>) -> Result<(), Broken> {
+    fn image(&self, world: &World, image: &mut Vec<u8>) -> Rig {
         world.base.image(image)?;
         for path in left_behind()? {
             image.extend(path.to_string_lossy().bytes());
@@ -195,12 +195,12 @@ impl Operation for Naming {
         }
     }
 
-    fn meanwhile(&self, world: &World, _: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn meanwhile(&self, world: &World, _: &mut Seen, scene: &mut Scene) -> Rig {
         world.look(scene);
         Ok(())
     }
 
-    fn again(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn again(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Rig {
         if self.verb == Verb::CreateNew && !world.look(scene) {
             forget(options().create_new(&world.name)?);
             seen.created = true;
@@ -208,19 +208,13 @@ impl Operation for Naming {
         Ok(())
     }
 
-    fn after_kill(&self, world: &World, _: Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn after_kill(&self, world: &World, _: Seen, scene: &mut Scene) -> Rig {
         let there = world.look(scene);
         scene.outcome(if there { "there" } else { "not there" });
         world.unlink(scene)
     }
 
-    fn after_end(
-        &self,
-        world: &World,
-        seen: Seen,
-        code: u8,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn after_end(&self, world: &World, seen: Seen, code: u8, scene: &mut Scene) -> Rig {
         let there = world.look(scene);
         let (expected, expected_there) = match self.verb {
             Verb::CreateNew => (u8::from(seen.created), true),

@@ -10,7 +10,7 @@ use crossdock::{Dict, List, Shared};
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
-use crate::process::Broken;
+use crate::process::Rig;
 
 /// What the victim does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ struct Objects {
 }
 
 impl Objects {
-    fn of(base: &Base) -> Result<Self, Broken> {
+    fn of(base: &Base) -> Rig<Self> {
         let options = ObjectOptions::new(4).bytes_each(32);
         let first = SharedOptions::new(&"first".to_owned()).capacity(64);
         Ok(Self {
@@ -62,13 +62,13 @@ impl Objects {
     }
 
     /// All that the objects have, by reads that take no lock.
-    fn contents(&self) -> Result<Contents, Broken> {
+    fn contents(&self) -> Rig<Contents> {
         let dict = self.dict.iter().collect::<Result<_, _>>()?;
         Ok((dict, self.list.slice(..)?, self.shared.load()?))
     }
 
     /// How many more values each of the two has room for, which it has no longer after this.
-    fn room(&self) -> Result<[usize; 2], Broken> {
+    fn room(&self) -> Rig<[usize; 2]> {
         self.dict.clear()?;
         let keys = (1_000..2_000).take_while(|key| self.dict.insert(key, &vec![]).is_ok());
         let keys = keys.count();
@@ -170,13 +170,7 @@ impl Changing {
         is_after
     }
 
-    fn judge(
-        &self,
-        world: &World,
-        seen: Seen,
-        done: bool,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn judge(&self, world: &World, seen: Seen, done: bool, scene: &mut Scene) -> Rig {
         let is_after = self.check(&world.objects.contents()?, done, scene);
         scene.outcome(if is_after { "after" } else { "before" });
         let [_, after] = self.before_and_after();
@@ -214,7 +208,7 @@ impl Operation for Changing {
     type World = World;
     type Seen = Seen;
 
-    fn world(&self) -> Result<World, Broken> {
+    fn world(&self) -> Rig<World> {
         let base = Base::of_size(5, SIZE)?;
         let objects = Objects::of(&base)?;
         objects.dict.insert(&1, &vec![1; 3])?;
@@ -238,7 +232,7 @@ impl Operation for Changing {
     }
 
     /// Others read, whatever the victim holds.
-    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Rig {
         let found = world.objects.contents()?;
         self.check(&found, false, scene);
         seen.contents = Some(found);
@@ -247,17 +241,11 @@ impl Operation for Changing {
         Ok(())
     }
 
-    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Rig {
         self.judge(world, seen, false, scene)
     }
 
-    fn after_end(
-        &self,
-        world: &World,
-        seen: Seen,
-        code: u8,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn after_end(&self, world: &World, seen: Seen, code: u8, scene: &mut Scene) -> Rig {
         if code != 0 {
             scene.lost(format!("the victim ended with {code}"));
         }

@@ -7,7 +7,7 @@ use crossdock::sync::{Permit, Permits, Semaphore, SemaphoreOptions};
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
-use crate::process::{Broken, Child, forked, forked_asleep};
+use crate::process::{Child, Rig, forked, forked_asleep};
 
 /// How many permits there are at first.
 const PERMITS: u32 = 3;
@@ -159,7 +159,7 @@ impl Operation for Sharing {
     type World = World;
     type Seen = Seen;
 
-    fn world(&self) -> Result<World, Broken> {
+    fn world(&self) -> Rig<World> {
         let base = Base::new(4)?;
         let options = SemaphoreOptions::new(PERMITS.into()).most(MOST);
         let semaphore: Semaphore = base.segment.create("permits", options)?;
@@ -188,7 +188,7 @@ impl Operation for Sharing {
         self.operate(&world, hand).unwrap_or(251)
     }
 
-    fn assemble(&self, world: &World, seen: &mut Seen) -> Result<(), Broken> {
+    fn assemble(&self, world: &World, seen: &mut Seen) -> Rig {
         let Some(count) = self.verb.waits() else {
             return Ok(());
         };
@@ -201,7 +201,7 @@ impl Operation for Sharing {
         Ok(())
     }
 
-    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Rig {
         if self.verb == Verb::TakeOver {
             // An attempt reaps only if no other participant did so just now.
             world.base.segment.reap();
@@ -216,13 +216,7 @@ impl Operation for Sharing {
     }
 
     /// Whatever happened, every permit can be had, and no waiter is left.
-    fn judge(
-        &self,
-        world: &World,
-        seen: Seen,
-        done: bool,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn judge(&self, world: &World, seen: Seen, done: bool, scene: &mut Scene) -> Rig {
         let semaphore = &world.semaphore;
         let closed = semaphore.is_closed();
         if self.verb == Verb::Close {

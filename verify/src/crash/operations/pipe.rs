@@ -15,7 +15,7 @@ use crossdock::queue::{RecvError, SendError, TryRecvError};
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
-use crate::process::{Broken, Child, forked, wait_readable};
+use crate::process::{Broken, Child, Rig, forked, wait_readable};
 
 /// What the victim does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ struct Peer {
 impl Peer {
     /// Starts one that accepts a connection at a name, sends what the victim is to find, and then
     /// does what it is asked for.
-    fn start(name: &str, verb: Verb, mut tell: PipeWriter) -> Result<Self, Broken> {
+    fn start(name: &str, verb: Verb, mut tell: PipeWriter) -> Rig<Self> {
         let (asked, ask) = std::io::pipe()?;
         let (answers, mut answer) = std::io::pipe()?;
         let (ready, mut is_ready) = std::io::pipe()?;
@@ -125,7 +125,7 @@ impl Peer {
     }
 
     /// The inodes and paths of its open memory files.
-    fn memory_files(&self) -> Result<Vec<(u64, PathBuf)>, Broken> {
+    fn memory_files(&self) -> Rig<Vec<(u64, PathBuf)>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(format!("/proc/{}/fd", self.child.borrow().pid()))? {
             let path = entry?.path();
@@ -184,13 +184,13 @@ impl Peer {
         }
     }
 
-    fn ask(&self, command: u8) -> Result<(), Broken> {
+    fn ask(&self, command: u8) -> Rig {
         (&self.ask).write_all(&[command])?;
         Ok(())
     }
 
     /// The answer, if it comes in time.
-    fn answer(&self, patience: Duration) -> Result<Option<u8>, Broken> {
+    fn answer(&self, patience: Duration) -> Rig<Option<u8>> {
         if !wait_readable(&self.answers, patience)? {
             return Ok(None);
         }
@@ -202,12 +202,12 @@ impl Peer {
 
 impl Place {
     /// Asks the peer, and waits for the answer.
-    fn hear(&self, command: u8, scene: &mut Scene) -> Result<u8, Broken> {
+    fn hear(&self, command: u8, scene: &mut Scene) -> Rig<u8> {
         self.peer.ask(command)?;
         self.answer(scene)
     }
 
-    fn answer(&self, scene: &mut Scene) -> Result<u8, Broken> {
+    fn answer(&self, scene: &mut Scene) -> Rig<u8> {
         let said = self.peer.answer(scene.patience)?;
         if said.is_none() {
             scene.stuck("the peer waits on");
@@ -235,12 +235,7 @@ impl Piping {
     }
 
     /// The peer receives what there is, or waits for the end.
-    fn receive(
-        place: &Place,
-        command: u8,
-        seen: &mut Seen,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn receive(place: &Place, command: u8, seen: &mut Seen, scene: &mut Scene) -> Rig {
         loop {
             match place.hear(command, scene)? {
                 END => {
@@ -261,13 +256,7 @@ impl Piping {
     }
 
     /// The victim is gone.
-    fn judge(
-        &self,
-        place: &Place,
-        mut seen: Seen,
-        done: bool,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn judge(&self, place: &Place, mut seen: Seen, done: bool, scene: &mut Scene) -> Rig {
         if seen.sends {
             match place.answer(scene)? {
                 SENT => scene.outcome("sent"),
@@ -306,7 +295,7 @@ impl Operation for Piping {
     type World = Place;
     type Seen = Seen;
 
-    fn world(&self) -> Result<Place, Broken> {
+    fn world(&self) -> Rig<Place> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Relaxed);
         let name = format!("crash-{}-{count}", std::process::id());
@@ -324,7 +313,7 @@ impl Operation for Piping {
         &place.base
     }
 
-    fn image(&self, place: &Place, image: &mut Vec<u8>) -> Result<(), Broken> {
+    fn image(&self, place: &Place, image: &mut Vec<u8>) -> Rig {
         image.clear();
         if let Some(memory) = &*place.memory.borrow() {
             image.resize(usize::try_from(memory.metadata()?.len())?, 0);
@@ -349,7 +338,7 @@ impl Operation for Piping {
         self.act(&place, ends)
     }
 
-    fn assemble(&self, place: &Place, seen: &mut Seen) -> Result<(), Broken> {
+    fn assemble(&self, place: &Place, seen: &mut Seen) -> Rig {
         let known = &place.peer.known;
         let memory = place.peer.memory_files()?;
         let pipes = memory.into_iter().find(|(inode, _)| !known.contains(inode));
@@ -366,7 +355,7 @@ impl Operation for Piping {
         Ok(())
     }
 
-    fn meanwhile(&self, place: &Place, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn meanwhile(&self, place: &Place, seen: &mut Seen, scene: &mut Scene) -> Rig {
         if matches!(self.verb, Verb::Send | Verb::Finish) {
             Self::receive(place, TRY_RECEIVE, seen, scene)?;
             if seen.ended && (self.verb == Verb::Send || seen.received < 2) {
@@ -376,17 +365,11 @@ impl Operation for Piping {
         Ok(())
     }
 
-    fn after_kill(&self, place: &Place, seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn after_kill(&self, place: &Place, seen: Seen, scene: &mut Scene) -> Rig {
         self.judge(place, seen, false, scene)
     }
 
-    fn after_end(
-        &self,
-        place: &Place,
-        seen: Seen,
-        code: u8,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn after_end(&self, place: &Place, seen: Seen, code: u8, scene: &mut Scene) -> Rig {
         match code {
             DONE => {}
             UNTOLD => scene.stuck("the peer is not told of a receiver that was dropped"),

@@ -5,7 +5,7 @@ use crossdock::sync::{Promise, PromiseError};
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
-use crate::process::{Broken, Child, forked_asleep};
+use crate::process::{Child, Rig, forked_asleep};
 
 /// What the victim does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Operation for Promising {
     type World = World;
     type Seen = Seen;
 
-    fn world(&self) -> Result<World, Broken> {
+    fn world(&self) -> Rig<World> {
         let base = Base::new(4)?;
         let promise = base.segment.create("promise", ())?;
         Ok(World { base, promise })
@@ -78,7 +78,7 @@ impl Operation for Promising {
         0
     }
 
-    fn assemble(&self, world: &World, seen: &mut Seen) -> Result<(), Broken> {
+    fn assemble(&self, world: &World, seen: &mut Seen) -> Rig {
         if self.verb == Verb::GetOrInit {
             return Ok(());
         }
@@ -92,7 +92,7 @@ impl Operation for Promising {
         Ok(())
     }
 
-    fn meanwhile(&self, world: &World, _: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn meanwhile(&self, world: &World, _: &mut Seen, scene: &mut Scene) -> Rig {
         match world.promise.get() {
             None | Some(&(MINE | THEIRS)) => {}
             Some(torn) => scene.lost(format!("a torn value: {torn:?}")),
@@ -100,13 +100,7 @@ impl Operation for Promising {
         Ok(())
     }
 
-    fn judge(
-        &self,
-        world: &World,
-        seen: Seen,
-        done: bool,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn judge(&self, world: &World, seen: Seen, done: bool, scene: &mut Scene) -> Rig {
         let is_set = world.promise.get().is_some();
         if done && self.verb == Verb::Set && world.promise.get() != Some(&MINE) {
             scene.lost(format!("the value: {:?}", world.promise.get()));

@@ -7,7 +7,7 @@ use crossdock::segment::ClaimError;
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::operations::queue::spec::{Allowed, CAPACITY, Event, State, Step, bit};
 use crate::crash::sweep::Listed;
-use crate::process::Broken;
+use crate::process::{Broken, Rig};
 
 /// An operation on a ring.
 struct Ringing {
@@ -96,7 +96,7 @@ impl Operation for Ringing {
     type World = World;
     type Seen = Seen;
 
-    fn world(&self) -> Result<World, Broken> {
+    fn world(&self) -> Rig<World> {
         let base = Base::new(4)?;
         let ring = base.segment.create::<Spsc<u64>>("ring", CAPACITY as u64)?;
         let wrong = |error: &dyn std::fmt::Display| Broken(format!("preparing a ring: {error}"));
@@ -124,12 +124,12 @@ impl Operation for Ringing {
         (self.act)(&world.ring, self.seeded, begin).unwrap_or(250)
     }
 
-    fn assemble(&self, _world: &World, seen: &mut Seen) -> Result<(), Broken> {
+    fn assemble(&self, _world: &World, seen: &mut Seen) -> Rig {
         seen.allowed = Allowed::from(State::new(self.before, false, self.steps));
         Ok(())
     }
 
-    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Rig {
         match (self.role, world.ring.producer()) {
             (Role::Producer, _) => {
                 drain(&world.ring, scene, |event, scene| {
@@ -153,18 +153,12 @@ impl Operation for Ringing {
         Ok(())
     }
 
-    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Rig {
         Self::rest(world, seen, None, scene);
         Ok(())
     }
 
-    fn after_end(
-        &self,
-        world: &World,
-        seen: Seen,
-        code: u8,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn after_end(&self, world: &World, seen: Seen, code: u8, scene: &mut Scene) -> Rig {
         // It may have looked at the role while the other had it.
         let late = self.role == Role::Claimer && !seen.had && code == TAKEN;
         Self::rest(world, seen, Some(if late { 0 } else { code }), scene);

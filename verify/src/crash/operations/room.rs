@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 
 use crate::crash::operation::Base;
 use crate::crash::operations::naive::FutexWord;
-use crate::process::{Broken, Child, forked, wait_readable};
+use crate::process::{Broken, Child, Rig, forked, wait_readable};
 
 /// Which lock guards the words. The last two are what the library must not be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ macro_rules! enter_by {
 }
 
 impl Room {
-    pub(crate) fn new(participants: u32, guard: Guard) -> Result<Self, Broken> {
+    pub(crate) fn new(participants: u32, guard: Guard) -> Rig<Self> {
         let base = Base::new(participants)?;
         let segment = &base.segment;
         let words = [segment.create("left", 0)?, segment.create("right", 0)?];
@@ -110,7 +110,7 @@ impl Room {
     }
 
     /// Adds a participant that died with the lock in its hands, between the two words.
-    pub(crate) fn with_a_dead_owner(self) -> Result<Self, Broken> {
+    pub(crate) fn with_a_dead_owner(self) -> Rig<Self> {
         let mut child = forked(|| match self.mutex.lock() {
             Ok(mut guard) => {
                 guard[0] += 1;
@@ -124,7 +124,7 @@ impl Room {
     }
 
     /// Adds a participant that died without anything in its hands.
-    pub(crate) fn with_a_dead_participant(self) -> Result<Self, Broken> {
+    pub(crate) fn with_a_dead_participant(self) -> Rig<Self> {
         let mut child = forked(|| {
             self.base.join();
             0
@@ -135,7 +135,7 @@ impl Room {
 
     /// Enters, repairs what a dead owner left, counts both words up by one, and goes out again.
     /// Waits as long as `patience`, or not at all.
-    pub(crate) fn enter(&self, patience: Option<Duration>) -> Result<Entered, Broken> {
+    pub(crate) fn enter(&self, patience: Option<Duration>) -> Rig<Entered> {
         match self.guard {
             Guard::Mutex => self.enter_mutex(patience),
             Guard::Raw => enter_by!(self, raw, patience),
@@ -159,7 +159,7 @@ impl Room {
         }
     }
 
-    fn enter_mutex(&self, patience: Option<Duration>) -> Result<Entered, Broken> {
+    fn enter_mutex(&self, patience: Option<Duration>) -> Rig<Entered> {
         let outcome = match patience {
             None => match self.mutex.try_lock() {
                 Ok(guard) => Ok((guard, false)),
@@ -193,7 +193,7 @@ impl Room {
     }
 
     /// Where the mutex's word is, for victims that write to it as no user can.
-    pub(crate) fn mutex_word(&self) -> Result<u64, Broken> {
+    pub(crate) fn mutex_word(&self) -> Rig<u64> {
         self.base.offset_of("words")
     }
 
@@ -232,7 +232,7 @@ pub(crate) struct Holder {
 
 impl Holder {
     /// Starts one, and returns when it has the lock.
-    pub(crate) fn start(mutex: &Mutex<[u64; 2]>) -> Result<Self, Broken> {
+    pub(crate) fn start(mutex: &Mutex<[u64; 2]>) -> Rig<Self> {
         let (told, tell) = std::io::pipe()?;
         let (ready, mut done) = std::io::pipe()?;
         let child = forked(|| {
@@ -260,7 +260,7 @@ impl Holder {
     }
 
     /// Has it unlock and end; false if it does not.
-    pub(crate) fn let_go(&self, patience: Duration) -> Result<bool, Broken> {
+    pub(crate) fn let_go(&self, patience: Duration) -> Rig<bool> {
         // A byte and not a closed pipe: others that were forked have the pipe too.
         (&self.tell).write_all(b"!")?;
         Ok(self.child.borrow_mut().end_within(patience)?.is_some())

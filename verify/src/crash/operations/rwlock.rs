@@ -16,7 +16,7 @@ use crossdock::sync::{
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::operations::shelf::{CELLS, Entered, GENERATION, Peer, Shelf, WRITING};
 use crate::crash::sweep::Listed;
-use crate::process::{Broken, End};
+use crate::process::{End, Rig};
 
 /// What the victim does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl Using {
     }
 
     /// Has the process that has the lock leave and end, if there is one.
-    fn let_go(&self, shelf: &Shelf, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn let_go(&self, shelf: &Shelf, seen: &mut Seen, scene: &mut Scene) -> Rig {
         let Some(peer) = shelf.peer.as_ref().filter(|_| !seen.peer_ended) else {
             return Ok(());
         };
@@ -141,7 +141,7 @@ impl Using {
 
     /// The writer unlocks, and one that comes later writes: a reader that is stopped in its turn
     /// keeps it waiting for milliseconds at most.
-    fn pass_turn(&self, shelf: &Shelf, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn pass_turn(&self, shelf: &Shelf, seen: &mut Seen, scene: &mut Scene) -> Rig {
         self.let_go(shelf, seen, scene)?;
         let written = shelf.write(Some(scene.patience))?;
         self.inspect(written, false, scene);
@@ -153,7 +153,7 @@ impl Using {
     }
 
     /// Has the others end, which must not wait forever.
-    fn dismiss(&self, shelf: &Shelf, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn dismiss(&self, shelf: &Shelf, seen: &mut Seen, scene: &mut Scene) -> Rig {
         self.let_go(shelf, seen, scene)?;
         for sleeper in &shelf.sleepers {
             match sleeper.wakes_and_ends(scene.patience)? {
@@ -178,7 +178,7 @@ impl Using {
         may_report: bool,
         whole: (u64, u64),
         scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    ) -> Rig {
         let (mut report, (mut least, mut most)) = (may_report, whole);
         for round in 0..2 {
             let read = shelf.read(Some(scene.patience))?;
@@ -208,7 +208,7 @@ impl Operation for Using {
     type World = Shelf;
     type Seen = Seen;
 
-    fn world(&self) -> Result<Shelf, Broken> {
+    fn world(&self) -> Rig<Shelf> {
         let mut shelf = Shelf::new()?;
         match self.verb {
             Verb::ReadDoor => shelf.poison()?,
@@ -257,14 +257,14 @@ impl Operation for Using {
         u8::from(done.is_none())
     }
 
-    fn assemble(&self, shelf: &Shelf, _seen: &mut Seen) -> Result<(), Broken> {
+    fn assemble(&self, shelf: &Shelf, _seen: &mut Seen) -> Rig {
         if self.verb == Verb::ReadTurn {
             shelf.peer.iter().try_for_each(Peer::hold)?;
         }
         shelf.sleepers.iter().try_for_each(Peer::fall_asleep)
     }
 
-    fn meanwhile(&self, shelf: &Shelf, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn meanwhile(&self, shelf: &Shelf, seen: &mut Seen, scene: &mut Scene) -> Rig {
         if self.verb == Verb::ReadTurn {
             return self.pass_turn(shelf, seen, scene);
         }
@@ -283,20 +283,14 @@ impl Operation for Using {
         Ok(())
     }
 
-    fn after_kill(&self, shelf: &Shelf, mut seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn after_kill(&self, shelf: &Shelf, mut seen: Seen, scene: &mut Scene) -> Rig {
         self.dismiss(shelf, &mut seen, scene)?;
         let first = u64::from(self.begins_torn()) + seen.written;
         let may_report = self.writes() || self.begins_torn();
         self.survivors(shelf, may_report, (first, first + self.adds()), scene)
     }
 
-    fn after_end(
-        &self,
-        shelf: &Shelf,
-        mut seen: Seen,
-        code: u8,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn after_end(&self, shelf: &Shelf, mut seen: Seen, code: u8, scene: &mut Scene) -> Rig {
         if code != 0 {
             scene.lost(format!("the victim went on and failed, code {code}"));
         }

@@ -10,7 +10,7 @@ use crossdock::RwLock;
 use crossdock::sync::{LockError, LockTimeoutError, TryLockError};
 
 use crate::crash::operation::Base;
-use crate::process::{Broken, Child, End, exit_now, forked, wait_readable};
+use crate::process::{Broken, Child, End, Rig, exit_now, forked, wait_readable};
 
 /// Where words of the lock are, for victims that write to them as no user can (see
 /// `docs/design.md`).
@@ -45,7 +45,7 @@ pub(crate) enum Entered {
 }
 
 impl Shelf {
-    pub(crate) fn new() -> Result<Self, Broken> {
+    pub(crate) fn new() -> Rig<Self> {
         let base = Base::of_size(6, 16_384)?;
         let lock = base.segment.create::<Words>("words", [0, 0])?;
         let spare = base.segment.create::<Words>("spare", [0, 0])?;
@@ -61,7 +61,7 @@ impl Shelf {
     }
 
     /// Reads, waiting for `patience`, or not at all.
-    pub(crate) fn read(&self, patience: Option<Duration>) -> Result<Entered, Broken> {
+    pub(crate) fn read(&self, patience: Option<Duration>) -> Rig<Entered> {
         let came = match patience {
             None => match self.lock.try_read() {
                 Ok(guard) | Err(TryLockError::Lock(LockError::Poisoned(guard))) => {
@@ -88,7 +88,7 @@ impl Shelf {
     }
 
     /// Writes, waiting for `patience`, or not at all.
-    pub(crate) fn write(&self, patience: Option<Duration>) -> Result<Entered, Broken> {
+    pub(crate) fn write(&self, patience: Option<Duration>) -> Rig<Entered> {
         let came = match patience {
             None => match self.lock.try_write() {
                 Ok(guard) | Err(TryLockError::Lock(LockError::Poisoned(guard))) => {
@@ -117,7 +117,7 @@ impl Shelf {
     }
 
     /// Leaves the lock poisoned, as a thread that panics with it does.
-    pub(crate) fn poison(&self) -> Result<(), Broken> {
+    pub(crate) fn poison(&self) -> Rig {
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let _guard = self.lock.write();
             std::panic::resume_unwind(Box::new(()));
@@ -129,7 +129,7 @@ impl Shelf {
     }
 
     /// Leaves a lock in a dead one's hands, between the two words.
-    pub(crate) fn leave_a_dead_writer(&self) -> Result<(), Broken> {
+    pub(crate) fn leave_a_dead_writer(&self) -> Rig {
         self.die(|| {
             let Ok(mut guard) = self.lock.write() else {
                 exit_now(1)
@@ -140,14 +140,14 @@ impl Shelf {
     }
 
     /// Leaves a count of a dead one.
-    pub(crate) fn leave_a_dead_reader(&self) -> Result<(), Broken> {
+    pub(crate) fn leave_a_dead_reader(&self) -> Rig {
         self.die(|| {
             let _guard = self.lock.read();
             exit_now(0)
         })
     }
 
-    fn die(&self, body: impl FnOnce() -> u8) -> Result<(), Broken> {
+    fn die(&self, body: impl FnOnce() -> u8) -> Rig {
         match forked(body)?.end_within(Duration::from_secs(10))? {
             Some(End::Exited(0)) => Ok(()),
             other => Err(Broken(format!("one that was to die: {other:?}"))),
@@ -171,14 +171,14 @@ pub(crate) struct Peer {
 }
 
 /// Waits for a byte, no longer than `patience`; whether it came.
-fn hear(mut pipe: &PipeReader, patience: Duration) -> Result<bool, Broken> {
+fn hear(mut pipe: &PipeReader, patience: Duration) -> Rig<bool> {
     Ok(wait_readable(pipe, patience)? && pipe.read(&mut [0])? == 1)
 }
 
 impl Peer {
     /// One that has the lock until it is told to leave, and then fails with 1 if the words have
     /// changed.
-    pub(crate) fn holding(lock: &Words, writes: bool) -> Result<Self, Broken> {
+    pub(crate) fn holding(lock: &Words, writes: bool) -> Rig<Self> {
         Self::start(writes, |ready, go| {
             if writes {
                 let Ok(guard) = lock.write() else { return 2 };
@@ -197,7 +197,7 @@ impl Peer {
     }
 
     /// One that writes when it is told to, and else as [`holding`](Self::holding).
-    pub(crate) fn holding_later(lock: &Words) -> Result<Self, Broken> {
+    pub(crate) fn holding_later(lock: &Words) -> Rig<Self> {
         Self::start(true, |ready, go| {
             ready();
             go();
@@ -211,7 +211,7 @@ impl Peer {
 
     /// One that has read before, and locks when it is told to; it fails with 1 if it is told of a
     /// death, and with 3 if the words are torn and it is not.
-    pub(crate) fn waiting(lock: &Words, writes: bool) -> Result<Self, Broken> {
+    pub(crate) fn waiting(lock: &Words, writes: bool) -> Rig<Self> {
         Self::start(writes, |ready, go| {
             drop(lock.read());
             ready();
@@ -247,7 +247,7 @@ impl Peer {
     fn start(
         writes: bool,
         body: impl FnOnce(&mut dyn FnMut(), &mut dyn FnMut()) -> u8,
-    ) -> Result<Self, Broken> {
+    ) -> Rig<Self> {
         let (told, tell) = std::io::pipe()?;
         let (ready, mut done) = std::io::pipe()?;
         let child = forked(|| {
@@ -271,7 +271,7 @@ impl Peer {
     }
 
     /// Has it go on, and waits until it has the lock.
-    pub(crate) fn hold(&self) -> Result<(), Broken> {
+    pub(crate) fn hold(&self) -> Rig {
         self.tell()?;
         let holds = hear(&self.ready, Duration::from_secs(10))?;
         let why = "another process does not get the lock";
@@ -279,7 +279,7 @@ impl Peer {
     }
 
     /// Has it go on, and waits until it sleeps.
-    pub(crate) fn fall_asleep(&self) -> Result<(), Broken> {
+    pub(crate) fn fall_asleep(&self) -> Rig {
         self.tell()?;
         let sleeps = self
             .child
@@ -291,20 +291,20 @@ impl Peer {
     }
 
     /// Has it go on, and end; `None` if it does not.
-    pub(crate) fn go_on(&self, patience: Duration) -> Result<Option<End>, Broken> {
+    pub(crate) fn go_on(&self, patience: Duration) -> Rig<Option<End>> {
         self.tell()?;
         self.child.borrow_mut().end_within(patience)
     }
 
     /// Has one that slept end, when it has had the lock; `None` if it does not get it.
-    pub(crate) fn wakes_and_ends(&self, patience: Duration) -> Result<Option<End>, Broken> {
+    pub(crate) fn wakes_and_ends(&self, patience: Duration) -> Rig<Option<End>> {
         if !hear(&self.ready, patience)? {
             return Ok(None);
         }
         self.go_on(patience)
     }
 
-    fn tell(&self) -> Result<(), Broken> {
+    fn tell(&self) -> Rig {
         // A byte and not a closed pipe: others that were forked have the pipe too.
         Ok((&self.tell).write_all(b"!")?)
     }

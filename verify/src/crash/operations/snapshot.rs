@@ -9,7 +9,7 @@ use crossdock::{Snapshot, SnapshotOptions};
 
 use crate::crash::operation::{Base, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
-use crate::process::{Broken, End, forked};
+use crate::process::{Broken, End, Rig, forked};
 
 /// A value of some words: what is not whole shows.
 type Value = [u64; 8];
@@ -299,7 +299,7 @@ impl Operation for Showing {
     type World = World;
     type Seen = Seen;
 
-    fn world(&self) -> Result<World, Broken> {
+    fn world(&self) -> Rig<World> {
         let base = Base::new(4)?;
         let first = if self.verb == Verb::Claim || self.verb == Verb::Load || self.verb == Verb::Sit
         {
@@ -309,7 +309,7 @@ impl Operation for Showing {
         };
         let options = SnapshotOptions::new([first; 8]).readers(SEATS);
         let board: Board = base.segment.create("board", options)?;
-        let dead = |body: &dyn Fn()| -> Result<(), Broken> {
+        let dead = |body: &dyn Fn()| -> Rig {
             let mut child = forked(|| {
                 body();
                 0
@@ -355,7 +355,7 @@ impl Operation for Showing {
         self.operate(&world, hand).unwrap_or(251)
     }
 
-    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Rig {
         if !self.verb.writes() {
             self.publish_beside(&world.board, seen, scene);
             return Ok(());
@@ -382,18 +382,12 @@ impl Operation for Showing {
         Ok(())
     }
 
-    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Rig {
         self.works(world, &seen, None, scene);
         Ok(())
     }
 
-    fn after_end(
-        &self,
-        world: &World,
-        seen: Seen,
-        code: u8,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn after_end(&self, world: &World, seen: Seen, code: u8, scene: &mut Scene) -> Rig {
         let all: Vec<u64> = [1].into_iter().chain(LATER).collect();
         match self.verb {
             Verb::Read | Verb::Load if u64::from(code) == TORN => {

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::crash::operation::{Base, Scene};
 use crate::crash::walk::pool::TaskNotes;
-use crate::process::{Broken, wait_readable};
+use crate::process::{Broken, Rig, wait_readable};
 
 /// How many items a sender sends; the queue has room for all of them.
 pub(super) const ITEMS: u64 = 3;
@@ -49,7 +49,7 @@ pub(super) enum Note {
 }
 
 impl Notes {
-    fn new() -> Result<Self, Broken> {
+    fn new() -> Rig<Self> {
         Ok(Self(
             Segment::anonymous()?.create("notes", Init::zeroed(6))?,
         ))
@@ -88,7 +88,7 @@ pub(super) struct Image {
 
 impl Image {
     /// Whether the segments are others than when this was last asked.
-    pub(super) fn has_changed(&mut self, family: &Family) -> Result<bool, Broken> {
+    pub(super) fn has_changed(&mut self, family: &Family) -> Rig<bool> {
         let mut base = Vec::with_capacity(self.base.len());
         family.base.image(&mut base)?;
         let mut changed = base != self.base;
@@ -109,7 +109,7 @@ impl Image {
 }
 
 impl Family {
-    pub(super) fn new() -> Result<Self, Broken> {
+    pub(super) fn new() -> Rig<Self> {
         let base = Base::new(8)?;
         let queue = base.segment.create::<Queue<u64>>("queue", 8)?;
         let (all, writer) = std::io::pipe()?;
@@ -141,7 +141,7 @@ impl Family {
 
     /// Has images show the segment of the pool that the first process has: the largest of its
     /// memory files that are no segment of the family.
-    pub(super) fn watch_pool_of(&mut self, first: Pid) -> Result<(), Broken> {
+    pub(super) fn watch_pool_of(&mut self, first: Pid) -> Rig {
         let known = [self.base.file().metadata()?.ino()];
         let mut largest: Option<(u64, PathBuf)> = None;
         for entry in fs::read_dir(format!("/proc/{first}/fd"))? {
@@ -162,7 +162,7 @@ impl Family {
     }
 
     /// What can be seen of the segments now.
-    pub(super) fn image(&self) -> Result<Image, Broken> {
+    pub(super) fn image(&self) -> Rig<Image> {
         let mut image = Image::default();
         image.has_changed(self)?;
         Ok(image)
@@ -225,7 +225,7 @@ impl Family {
 
     /// Waits until no process of the family is left, and collects those that have become the rig's
     /// children. Returns how long that took; those that stay are killed.
-    pub(super) fn end(&self, scene: &mut Scene) -> Result<Duration, Broken> {
+    pub(super) fn end(&self, scene: &mut Scene) -> Rig<Duration> {
         let begun = Instant::now();
         if !self.ends_within(scene.patience)? {
             let left = self.members()?;
@@ -257,7 +257,7 @@ impl Family {
     }
 
     /// Waits for the end of the pipe.
-    fn ends_within(&self, patience: Duration) -> Result<bool, Broken> {
+    fn ends_within(&self, patience: Duration) -> Rig<bool> {
         let deadline = Instant::now() + patience;
         let mut all = self.all.borrow_mut();
         loop {
@@ -278,7 +278,7 @@ impl Family {
     }
 
     /// The processes whose standard output is the pipe.
-    fn members(&self) -> Result<Vec<Pid>, Broken> {
+    fn members(&self) -> Rig<Vec<Pid>> {
         let all = self.all.borrow();
         let own = fs::metadata(format!("/proc/thread-self/fd/{}", all.as_fd().as_raw_fd()))?.ino();
         let mut members = Vec::new();

@@ -16,7 +16,7 @@ use crate::crash::walk::family::{Family, LISTENS};
 use crate::crash::walk::roles::{
     DONE, ENDED, FAILED, KILLED, REFUSED, ZOMBIE, begin_of_walk, end_of_walk, waits_for_an_item,
 };
-use crate::process::{Broken, until};
+use crate::process::{Rig, until};
 
 /// The most tasks of a walk.
 const TASKS: usize = 6;
@@ -52,7 +52,7 @@ enum Outcome {
 }
 
 impl TaskNotes {
-    pub(super) fn new() -> Result<Self, Broken> {
+    pub(super) fn new() -> Rig<Self> {
         let words = 2 * TASKS + Said::Asked as usize + 1;
         Ok(Self(
             Segment::anonymous()?.create("tasks", Init::zeroed(words))?,

@@ -16,7 +16,7 @@ use crate::crash::walk::family::{Family, ITEMS, Note};
 use crate::crash::walk::pool::Known;
 use crate::crash::walk::roles::{BEGIN_OF_WALK, END_OF_WALK, meaning};
 use crate::crash::walk::tracee::{Place, Step, Tracee, Way};
-use crate::process::{Broken, Child, End, has_state, take_served_by_slice, until, watch_over};
+use crate::process::{Broken, Child, End, Rig, has_state, take_served_by_slice, until, watch_over};
 
 /// After this the second is over.
 const SOON: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ struct Record {
 }
 
 /// Sweeps a walk, then its seeded bug.
-pub(super) fn sweep(listed: &Listed, case: &Case, full: bool) -> Result<Row, Broken> {
+pub(super) fn sweep(listed: &Listed, case: &Case, full: bool) -> Rig<Row> {
     let begun = Instant::now();
     // Orphans come to this process, which so knows when the last has ended.
     set_child_subreaper(true)?;
@@ -93,7 +93,7 @@ fn fates(case: &Case, number: usize, full: bool) -> Vec<Fate> {
 }
 
 /// Where the judge first complains about a seeded bug.
-fn complaint(case: &Case) -> Result<Option<(usize, Complaint)>, Broken> {
+fn complaint(case: &Case) -> Rig<Option<(usize, Complaint)>> {
     let record = Record::of(case, true)?;
     for point in record.points(false) {
         for fate in [Fate::KilledAlone, Fate::Suspended] {
@@ -154,7 +154,7 @@ fn is_private(call: u64) -> bool {
 }
 
 impl Record {
-    fn of(case: &Case, seeded: bool) -> Result<Self, Broken> {
+    fn of(case: &Case, seeded: bool) -> Rig<Self> {
         let mut record = Self::default();
         // First where something was stored, then how often: a single step takes as long as a
         // thousand instructions.
@@ -234,7 +234,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn start(case: &Case, seeded: bool) -> Result<Self, Broken> {
+    fn start(case: &Case, seeded: bool) -> Rig<Self> {
         watch_over(WATCHDOG)?;
         let mut world = Some(Family::new()?);
         let subject = case.subject;
@@ -274,7 +274,7 @@ impl Walk {
     }
 
     /// Walks on to a point. Returns false if the process ends before.
-    fn follow(&mut self, point: Point) -> Result<bool, Broken> {
+    fn follow(&mut self, point: Point) -> Rig<bool> {
         for _ in 0..point.calls {
             loop {
                 match self.walked.step()? {
@@ -301,7 +301,7 @@ impl Walk {
 
     /// Lets the process execute instructions until it makes a system call. Returns the places
     /// behind stores.
-    fn stores(&mut self, most: usize) -> Result<impl Iterator<Item = Place> + use<>, Broken> {
+    fn stores(&mut self, most: usize) -> Rig<impl Iterator<Item = Place> + use<>> {
         let mut image = self.family.image()?;
         let mut visits = HashMap::<u64, u32>::new();
         let mut places = Vec::new();
@@ -331,7 +331,7 @@ impl Walk {
     }
 
     /// Ends the family without a judgement.
-    fn abandon(mut self) -> Result<(), Broken> {
+    fn abandon(mut self) -> Rig {
         self.walked.release()?;
         self.first.kill()?;
         let mut scene = Scene::new(Fate::KilledAlone, self.first.pid(), SHORT_PATIENCE);
@@ -340,13 +340,7 @@ impl Walk {
 }
 
 /// One walk, the target's fate after `k` steps, and the judgement.
-fn pass(
-    case: &Case,
-    seeded: bool,
-    point: Point,
-    fate: Fate,
-    patience: Duration,
-) -> Result<Scene, Broken> {
+fn pass(case: &Case, seeded: bool, point: Point, fate: Fate, patience: Duration) -> Rig<Scene> {
     let mut walk = Walk::start(case, seeded)?;
     let target = match case.target {
         Target::Walked => walk.walked.pid(),
@@ -390,7 +384,7 @@ fn pass(
     Ok(scene)
 }
 
-fn stop(case: &Case, walk: &mut Walk) -> Result<(), Broken> {
+fn stop(case: &Case, walk: &mut Walk) -> Rig {
     match case.target {
         Target::Walked => walk.walked.suspend(),
         // In the middle of a clone that shares its memory it stops when that is over.
@@ -398,14 +392,14 @@ fn stop(case: &Case, walk: &mut Walk) -> Result<(), Broken> {
     }
 }
 
-fn resume(case: &Case, walk: &Walk) -> Result<(), Broken> {
+fn resume(case: &Case, walk: &Walk) -> Rig {
     match case.target {
         Target::Walked => walk.walked.resume(),
         Target::First => walk.first.signal(Signal::SIGCONT),
     }
 }
 
-fn kill(case: &Case, walk: &mut Walk) -> Result<(), Broken> {
+fn kill(case: &Case, walk: &mut Walk) -> Rig {
     match case.target {
         Target::First => walk.first.kill(),
         Target::Walked => {
@@ -421,7 +415,7 @@ fn kill(case: &Case, walk: &mut Walk) -> Result<(), Broken> {
 }
 
 /// Waits for the end of all, and judges what is left.
-fn conclude(case: &Case, mut walk: Walk, killed: bool, scene: &mut Scene) -> Result<(), Broken> {
+fn conclude(case: &Case, mut walk: Walk, killed: bool, scene: &mut Scene) -> Rig {
     let family = &walk.family;
     let first_was_killed = killed && (walk.is_first || case.target == Target::First);
     if case.bound && !first_was_killed {

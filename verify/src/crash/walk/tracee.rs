@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::process::{Broken, End, has_state, pidfd_of, signal_to, until};
+use crate::process::{Broken, End, Rig, has_state, pidfd_of, signal_to, until};
 use crate::process::{PANICKED, STOPS_WITHIN};
 
 /// A step of a traced process.
@@ -58,11 +58,11 @@ pub(super) struct Tracee {
 
 impl Tracee {
     /// Takes a process that has stopped under this tracer.
-    pub(super) fn new(pid: Pid) -> Result<Self, Broken> {
+    pub(super) fn new(pid: Pid) -> Rig<Self> {
         Self::of(pid, pidfd_of(pid)?)
     }
 
-    fn of(pid: Pid, pidfd: OwnedFd) -> Result<Self, Broken> {
+    fn of(pid: Pid, pidfd: OwnedFd) -> Rig<Self> {
         let options = Options::PTRACE_O_TRACESYSGOOD
             | Options::PTRACE_O_TRACEFORK
             | Options::PTRACE_O_TRACEVFORK
@@ -87,7 +87,7 @@ impl Tracee {
     }
 
     /// Runs it until it has started what is that way, lets go of it, and returns what it started.
-    pub(super) fn descend(mut self, way: Way) -> Result<Self, Broken> {
+    pub(super) fn descend(mut self, way: Way) -> Rig<Self> {
         loop {
             if let Step::Ended(end) = self.advance()? {
                 return Err(Broken(format!("it ends before it starts {way:?}: {end:?}")));
@@ -109,7 +109,7 @@ impl Tracee {
     }
 
     /// Runs it to the system call with this number, of which there is none.
-    pub(super) fn run_to_call(&mut self, number: u64) -> Result<(), Broken> {
+    pub(super) fn run_to_call(&mut self, number: u64) -> Rig {
         loop {
             match self.step()? {
                 Step::Call(call) if call == number => return Ok(()),
@@ -122,7 +122,7 @@ impl Tracee {
     }
 
     /// Runs it to its next step. What it starts meanwhile is let go.
-    pub(super) fn step(&mut self) -> Result<Step, Broken> {
+    pub(super) fn step(&mut self) -> Rig<Step> {
         let step = self.advance()?;
         if let Some((_, started)) = self.started.take() {
             ptrace::detach(stopped_at_birth(started)?, None)?;
@@ -131,7 +131,7 @@ impl Tracee {
         Ok(step)
     }
 
-    fn advance(&mut self) -> Result<Step, Broken> {
+    fn advance(&mut self) -> Rig<Step> {
         let mut signal = None;
         loop {
             ptrace::syscall(self.pid, signal.take())?;
@@ -163,7 +163,7 @@ impl Tracee {
     }
 
     /// Lets it execute one instruction, if the next one is no system call: then it is `Entry`.
-    pub(super) fn instruct(&mut self) -> Result<Step, Broken> {
+    pub(super) fn instruct(&mut self) -> Rig<Step> {
         const SYSCALL: [u8; 2] = [0x0f, 0x05];
         let at = ptrace::getregs(self.pid)?.rip;
         let word = ptrace::read(self.pid, at as ptrace::AddressType)?;
@@ -182,13 +182,13 @@ impl Tracee {
     }
 
     /// The address of the next instruction.
-    pub(super) fn address(&self) -> Result<u64, Broken> {
+    pub(super) fn address(&self) -> Rig<u64> {
         Ok(ptrace::getregs(self.pid)?.rip)
     }
 
     /// As [`run_to`](Self::run_to), an instruction at a time: other threads of the process may come
     /// to the place, too, and would die of a breakpoint.
-    pub(super) fn step_to(&mut self, (address, visits): Place) -> Result<Step, Broken> {
+    pub(super) fn step_to(&mut self, (address, visits): Place) -> Rig<Step> {
         let mut left = visits;
         loop {
             let step = self.instruct()?;
@@ -205,7 +205,7 @@ impl Tracee {
     }
 
     /// Runs it to a place, counted from here, or to its next system call if it takes another way.
-    pub(super) fn run_to(&mut self, (address, visits): Place) -> Result<Step, Broken> {
+    pub(super) fn run_to(&mut self, (address, visits): Place) -> Rig<Step> {
         const BREAKPOINT: i64 = 0xcc;
         let place = address as ptrace::AddressType;
         let code = ptrace::read(self.pid, place)?;
@@ -230,7 +230,7 @@ impl Tracee {
         Ok(Step::Instruction)
     }
 
-    fn advance_to_trap(&mut self) -> Result<Step, Broken> {
+    fn advance_to_trap(&mut self) -> Rig<Step> {
         let mut signal = None;
         loop {
             ptrace::syscall(self.pid, signal.take())?;
@@ -246,7 +246,7 @@ impl Tracee {
         }
     }
 
-    fn ended(&mut self, status: WaitStatus) -> Result<Step, Broken> {
+    fn ended(&mut self, status: WaitStatus) -> Rig<Step> {
         let end = match status {
             WaitStatus::Exited(_, code) => End::Exited(u8::try_from(code).unwrap_or(PANICKED)),
             WaitStatus::Signaled(_, signal, _) => End::Killed(signal),
@@ -257,7 +257,7 @@ impl Tracee {
     }
 
     /// Kills it where it is, and waits for its death. Returns how it has ended.
-    pub(super) fn kill(&mut self) -> Result<End, Broken> {
+    pub(super) fn kill(&mut self) -> Rig<End> {
         while self.ended.is_none() {
             signal_to(&self.pidfd, Signal::SIGKILL)?;
             match waitpid(self.pid, Some(WaitPidFlag::__WALL)) {
@@ -274,7 +274,7 @@ impl Tracee {
     }
 
     /// Lets it go on by itself.
-    pub(super) fn release(&mut self) -> Result<(), Broken> {
+    pub(super) fn release(&mut self) -> Rig {
         if self.ended.is_some() || self.released {
             return Ok(());
         }
@@ -288,7 +288,7 @@ impl Tracee {
     }
 
     /// Stops it by a real SIGSTOP, which the tracer has no part in.
-    pub(super) fn suspend(&mut self) -> Result<(), Broken> {
+    pub(super) fn suspend(&mut self) -> Rig {
         signal_to(&self.pidfd, Signal::SIGSTOP)?;
         self.release()?;
         if !until(STOPS_WITHIN, || has_state(self.pid, &['T', 'Z', 'X'])) {
@@ -298,7 +298,7 @@ impl Tracee {
     }
 
     /// Lets it go on after [`suspend`](Self::suspend).
-    pub(super) fn resume(&self) -> Result<(), Broken> {
+    pub(super) fn resume(&self) -> Rig {
         signal_to(&self.pidfd, Signal::SIGCONT).map(drop)
     }
 }
@@ -313,7 +313,7 @@ impl Drop for Tracee {
 }
 
 /// Waits until a process that was just forked has stopped under the tracer.
-fn stopped_at_birth(pid: Pid) -> Result<Pid, Broken> {
+fn stopped_at_birth(pid: Pid) -> Rig<Pid> {
     match waitpid(pid, Some(WaitPidFlag::__WALL))? {
         WaitStatus::Stopped(..) => Ok(pid),
         other => Err(Broken(format!("a process at its birth: {other:?}"))),

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use crossdock::Segment;
 
-use crate::process::Broken;
+use crate::process::Rig;
 use crate::random::Random;
 use crate::torture::driver::{Plan, Workload};
 use crate::torture::endings;
@@ -37,7 +37,7 @@ pub(super) struct Queues {
 impl Workload for Queues {
     const NAME: &'static str = "queues";
 
-    fn equip(&self, command: &mut Command) -> Result<(), Broken> {
+    fn equip(&self, command: &mut Command) -> Rig {
         command.args(["--ledger", &self.ledger.fd().to_string()]);
         self.way.show(&self.segment, command)
     }
@@ -63,7 +63,7 @@ impl Workload for Queues {
 impl Traffic for Queues {
     type Notes = ItemNotes;
 
-    fn create(way: Way, plan: Plan) -> Result<Self, Broken> {
+    fn create(way: Way, plan: Plan) -> Rig<Self> {
         let segment = Yard::create(&way, plan.processes)?;
         Ok(Self {
             yard: Yard::open(&segment)?,
@@ -99,7 +99,7 @@ impl Traffic for Queues {
         many::close(&self.yard.large)
     }
 
-    fn endings(random: &mut Random) -> Result<Vec<String>, Broken> {
+    fn endings(random: &mut Random) -> Rig<Vec<String>> {
         endings::of_queues(random)
     }
 

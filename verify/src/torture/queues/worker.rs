@@ -2,7 +2,7 @@
 
 use crossdock::Segment;
 
-use crate::process::Broken;
+use crate::process::Rig;
 use crate::torture::traffic::item::{Item, note_at};
 use crate::torture::traffic::{Counted, Worker, WorkerNotes};
 use crate::torture::worker::Ended;
@@ -34,7 +34,7 @@ impl WorkerNotes for ItemNotes {
     const OPERATIONS: u64 = 400;
     type Yard = Yard;
 
-    fn open(segment: &Segment) -> Result<Yard, Broken> {
+    fn open(segment: &Segment) -> Rig<Yard> {
         Yard::open(segment)
     }
 

@@ -4,7 +4,7 @@ use crossdock::queue::Queue;
 use crossdock::queue::spsc::Spsc;
 use crossdock::{Segment, SegmentOptions};
 
-use crate::process::Broken;
+use crate::process::Rig;
 use crate::torture::way::Way;
 
 use crate::torture::traffic::item::{Item, Large, Small};
@@ -50,7 +50,7 @@ fn name(line: usize) -> String {
 }
 
 impl<T: Item> Lines<T> {
-    fn create(segment: &Segment, half: usize) -> Result<(), Broken> {
+    fn create(segment: &Segment, half: usize) -> Rig {
         let [first_ring, first_queue] = Self::firsts(half);
         // Once an end was there, a waiter is told when the last one has gone.
         for (line, capacity) in (first_ring..).zip(RING_CAPACITIES) {
@@ -66,7 +66,7 @@ impl<T: Item> Lines<T> {
         Ok(())
     }
 
-    fn open(segment: &Segment, half: usize) -> Result<Self, Broken> {
+    fn open(segment: &Segment, half: usize) -> Rig<Self> {
         let [first_ring, first_queue] = Self::firsts(half);
         let rings = (first_ring..).take(RING_CAPACITIES.len());
         let queues = (first_queue..).take(QUEUE_CAPACITIES.len());
@@ -93,7 +93,7 @@ impl<T: Item> Lines<T> {
 
 impl Yard {
     /// Makes the segment, for so many workers.
-    pub(crate) fn create(way: &Way, workers: usize) -> Result<Segment, Broken> {
+    pub(crate) fn create(way: &Way, workers: usize) -> Rig<Segment> {
         let options = SegmentOptions::new()
             .size(1 << 20)
             .participants(u32::try_from(workers)? + 2)
@@ -104,7 +104,7 @@ impl Yard {
         Ok(segment)
     }
 
-    pub(crate) fn open(segment: &Segment) -> Result<Self, Broken> {
+    pub(crate) fn open(segment: &Segment) -> Rig<Self> {
         Ok(Self {
             small: Lines::open(segment, SMALL)?,
             large: Lines::open(segment, LARGE)?,

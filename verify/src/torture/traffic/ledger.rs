@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::item::{Id, MOST_LANES};
 use super::notes::{Counted, WorkerNotes};
-use crate::process::Broken;
+use crate::process::{Broken, Rig};
 use crate::torture::sheet::Sheet;
 
 const PAGE: usize = 4096;
@@ -83,7 +83,7 @@ impl<N: WorkerNotes> Ledger<N> {
     }
 
     /// An empty ledger for so many slots.
-    pub(crate) fn create(slots: usize) -> Result<Self, Broken> {
+    pub(crate) fn create(slots: usize) -> Rig<Self> {
         let numbering = Self::numbering_of(slots);
         if numbering.lanes() > MOST_LANES {
             return Err(Broken(format!("{slots} workers have too many lanes")));
@@ -100,7 +100,7 @@ impl<N: WorkerNotes> Ledger<N> {
     }
 
     /// The ledger in the file at `path`.
-    pub(crate) fn open(path: Option<&str>) -> Result<Self, Broken> {
+    pub(crate) fn open(path: Option<&str>) -> Rig<Self> {
         let path = path.ok_or_else(|| Broken("a worker was given no ledger".into()))?;
         let mut numbering = Self::numbering_of(0);
         let sheet = Sheet::open(path, |slots| {
@@ -234,7 +234,7 @@ impl<N: WorkerNotes> Ledger<N> {
     }
 
     /// Begins anew: all numbers are free again, nothing is known of any. No other is using it.
-    pub(crate) fn turn_over(&self) -> Result<(), Broken> {
+    pub(crate) fn turn_over(&self) -> Rig {
         // The counts of the notes stay; lanes and words become zeros.
         self.sheet.clear_from(Self::lanes_at(self.numbering))?;
         let head = self.head();

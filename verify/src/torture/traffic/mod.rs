@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crossdock::Segment;
 
-use crate::process::{Broken, watch_over};
+use crate::process::{Rig, watch_over};
 use crate::random::Random;
 use crate::torture::driver::{Plan, Tally, WINDOW, Workload, drive};
 use crate::torture::way::Way;
@@ -37,7 +37,7 @@ pub(crate) trait Traffic: Workload + Sized {
     type Notes: WorkerNotes;
 
     /// Makes the segment and the ledger.
-    fn create(way: Way, plan: Plan) -> Result<Self, Broken>;
+    fn create(way: Way, plan: Plan) -> Rig<Self>;
 
     fn segment(&self) -> &Segment;
 
@@ -54,7 +54,7 @@ pub(crate) trait Traffic: Workload + Sized {
     fn close(&self) -> Result<(), Ended>;
 
     /// What is wrong at the ends of lines whose receivers are killed.
-    fn endings(random: &mut Random) -> Result<Vec<String>, Broken>;
+    fn endings(random: &mut Random) -> Rig<Vec<String>>;
 
     /// What was done, for the report.
     fn done(&self, sum: &Balance) -> String;
@@ -155,7 +155,7 @@ impl Flows {
 }
 
 /// Rounds of about the same length, each with an end at which its ledger is balanced.
-pub(crate) fn run<T: Traffic>(args: &TortureArgs, mut random: Random) -> Result<Report, Broken> {
+pub(crate) fn run<T: Traffic>(args: &TortureArgs, mut random: Random) -> Rig<Report> {
     let plan = Plan::of(args, PROCESSES);
     let mut traffic = T::create(Way::any(&mut random), plan)?;
     let mut tally = Tally::default();
@@ -178,7 +178,7 @@ fn rounds<T: Traffic>(
     traffic: &mut T,
     random: &mut Random,
     tally: &mut Tally,
-) -> Result<Balance, Broken> {
+) -> Rig<Balance> {
     let rounds = u32::try_from(time.as_secs().div_ceil(ROUND.as_secs()))?.max(1);
     let mut sum = Balance::default();
     for _ in 0..rounds {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossdock::Segment;
 
 use super::worker::Worker;
-use crate::process::Broken;
+use crate::process::Rig;
 use crate::torture::in_this_order;
 use crate::torture::worker::Ended;
 
@@ -51,7 +51,7 @@ pub(crate) trait WorkerNotes: Sized {
     /// A process's handles of the lines.
     type Yard;
 
-    fn open(segment: &Segment) -> Result<Self::Yard, Broken>;
+    fn open(segment: &Segment) -> Rig<Self::Yard>;
 
     /// The worker begins, whose notes these are.
     fn begin(&'static self) {}

@@ -8,7 +8,7 @@ use crossdock::segment::Monitor;
 
 use super::ledger::Ledger;
 use super::notes::WorkerNotes;
-use crate::process::Broken;
+use crate::process::Rig;
 use crate::random::Random;
 use crate::torture::worker::{Ended, Orders};
 
@@ -26,7 +26,7 @@ pub(crate) struct Worker<'a, N> {
     deadline: Instant,
 }
 
-pub(crate) fn work<N: WorkerNotes + 'static>(orders: Orders) -> Result<ExitCode, Broken> {
+pub(crate) fn work<N: WorkerNotes + 'static>(orders: Orders) -> Rig<ExitCode> {
     // To the end of the process: items note at it that they are read.
     let ledger: &'static Ledger<N> = Box::leak(Box::new(Ledger::open(orders.ledger.as_deref())?));
     ledger.notes(orders.slot).begin();

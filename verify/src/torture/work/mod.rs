@@ -10,7 +10,7 @@ use std::process::Command;
 
 use crossdock::Segment;
 
-use crate::process::Broken;
+use crate::process::Rig;
 use crate::random::Random;
 use crate::torture::driver::{Plan, Workload};
 use crate::torture::endings;
@@ -37,7 +37,7 @@ pub(super) struct Tasks {
 impl Workload for Tasks {
     const NAME: &'static str = "work";
 
-    fn equip(&self, command: &mut Command) -> Result<(), Broken> {
+    fn equip(&self, command: &mut Command) -> Rig {
         command.args(["--ledger", &self.ledger.fd().to_string()]);
         self.way.show(&self.segment, command)
     }
@@ -62,7 +62,7 @@ impl Workload for Tasks {
 impl Traffic for Tasks {
     type Notes = TaskNotes;
 
-    fn create(way: Way, plan: Plan) -> Result<Self, Broken> {
+    fn create(way: Way, plan: Plan) -> Rig<Self> {
         let segment = Yard::create(&way, plan.processes)?;
         Ok(Self {
             yard: Yard::open(&segment)?,
@@ -102,7 +102,7 @@ impl Traffic for Tasks {
         self.yard.visit_all(&mut Close)
     }
 
-    fn endings(random: &mut Random) -> Result<Vec<String>, Broken> {
+    fn endings(random: &mut Random) -> Rig<Vec<String>> {
         endings::of_work_queues(random)
     }
 

@@ -9,7 +9,7 @@ use super::ledger::LANE_ITEMS;
 use super::notes::TaskNotes;
 use super::yard::{LINES, Visit, Yard, is_counted, nothing};
 use crate::line::{Held, Line, Patience, Refused};
-use crate::process::Broken;
+use crate::process::Rig;
 use crate::torture::traffic::item::Id;
 use crate::torture::traffic::{Counted, Worker, WorkerNotes, leave};
 use crate::torture::worker::Ended;
@@ -38,7 +38,7 @@ impl WorkerNotes for TaskNotes {
     const OPERATIONS: u64 = 1000;
     type Yard = Yard;
 
-    fn open(segment: &Segment) -> Result<Yard, Broken> {
+    fn open(segment: &Segment) -> Rig<Yard> {
         Yard::open(segment)
     }
 

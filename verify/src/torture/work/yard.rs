@@ -6,7 +6,7 @@ use crossdock::segment::Placeable;
 use crossdock::{Segment, SegmentOptions};
 
 use crate::line::{Line, Message, Task};
-use crate::process::Broken;
+use crate::process::Rig;
 use crate::torture::traffic::item::NOTHING;
 use crate::torture::way::Way;
 
@@ -86,11 +86,7 @@ fn name(line: usize) -> String {
     format!("line.{line}")
 }
 
-fn create<L: Line + Placeable>(
-    segment: &Segment,
-    line: usize,
-    options: L::Config,
-) -> Result<(), Broken> {
+fn create<L: Line + Placeable>(segment: &Segment, line: usize, options: L::Config) -> Rig {
     let queue = segment.create::<L>(&name(line), options)?;
     // Once an end was there, a waiter is told when the last one has gone.
     if is_counted(line) {
@@ -99,7 +95,7 @@ fn create<L: Line + Placeable>(
     Ok(())
 }
 
-fn open<L: Placeable>(segment: &Segment, lines: std::ops::Range<usize>) -> Result<Vec<L>, Broken> {
+fn open<L: Placeable>(segment: &Segment, lines: std::ops::Range<usize>) -> Rig<Vec<L>> {
     let opened = lines.map(|line| segment.open(&name(line)));
     Ok(opened.collect::<Result<_, _>>()?)
 }
@@ -110,7 +106,7 @@ const FIRST_CHANNEL: usize = FIRST_BYTES + BYTES.len();
 
 impl Yard {
     /// Makes the segment, for so many workers.
-    pub(crate) fn create(way: &Way, workers: usize) -> Result<Segment, Broken> {
+    pub(crate) fn create(way: &Way, workers: usize) -> Rig<Segment> {
         let options = SegmentOptions::new()
             .size(1 << 20)
             .participants(u32::try_from(workers)? + 2)
@@ -138,7 +134,7 @@ impl Yard {
         Ok(segment)
     }
 
-    pub(crate) fn open(segment: &Segment) -> Result<Self, Broken> {
+    pub(crate) fn open(segment: &Segment) -> Rig<Self> {
         Ok(Self {
             small: open(segment, 0..FIRST_LARGE)?,
             large: open(segment, FIRST_LARGE..FIRST_BYTES)?,

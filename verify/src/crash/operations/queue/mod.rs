@@ -12,7 +12,7 @@ use crossdock::queue::{RecvTimeoutError, SendTimeoutError};
 
 use crate::crash::operation::{Base, Fate, Operation, Owned, Scene};
 use crate::crash::victim::Death;
-use crate::process::{Broken, Child, End};
+use crate::process::{Child, End, Rig};
 use place::{CAPACITY, Dead, Place, TOLD};
 pub(crate) use rows::LISTED;
 use rows::{Act, Bug};
@@ -83,7 +83,7 @@ impl Queueing {
     }
 
     /// A sleeper wakes for an item that is there, and for the end.
-    fn wake(&self, place: &Place, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn wake(&self, place: &Place, seen: &mut Seen, scene: &mut Scene) -> Rig {
         let Some(mut sleeper) = seen.sleeper.take() else {
             return Ok(());
         };
@@ -205,13 +205,7 @@ impl Queueing {
     }
 
     /// The victim has ended with `code`, or was killed.
-    fn rest(
-        &self,
-        place: &Place,
-        mut seen: Seen,
-        code: Option<u8>,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn rest(&self, place: &Place, mut seen: Seen, code: Option<u8>, scene: &mut Scene) -> Rig {
         seen.allowed.end(code, scene);
         self.wake(place, &mut seen, scene)?;
         self.drain(place, &mut seen.allowed, scene);
@@ -225,7 +219,7 @@ impl Operation for Queueing {
     type World = Place;
     type Seen = Seen;
 
-    fn world(&self) -> Result<Place, Broken> {
+    fn world(&self) -> Rig<Place> {
         let place = Place::new(self.before, self.dead, &self.death)?;
         if self.closed {
             place.queue.close();
@@ -247,7 +241,7 @@ impl Operation for Queueing {
         }
     }
 
-    fn assemble(&self, place: &Place, seen: &mut Seen) -> Result<(), Broken> {
+    fn assemble(&self, place: &Place, seen: &mut Seen) -> Rig {
         let orphaned = self.dead == Some(Dead::Receiving);
         let mut first = State::new(self.before, orphaned, self.steps);
         first.closed = self.closed;
@@ -260,7 +254,7 @@ impl Operation for Queueing {
     }
 
     /// A third party sends one item, and receives all that the victim does not wait for.
-    fn meanwhile(&self, place: &Place, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn meanwhile(&self, place: &Place, seen: &mut Seen, scene: &mut Scene) -> Rig {
         let sent = place.offer(OTHER, &mut seen.allowed, scene) == Event::Sent(OTHER);
         if self.closed && place.queue.is_empty() {
             place.is_over(&mut seen.allowed, scene);
@@ -276,7 +270,7 @@ impl Operation for Queueing {
         Ok(())
     }
 
-    fn after_kill(&self, place: &Place, mut seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn after_kill(&self, place: &Place, mut seen: Seen, scene: &mut Scene) -> Rig {
         if let (Some(left), true) = (scene.left, self.ends_with_its_commit()) {
             let committed = left == 0;
             let what = ["killed before its commit", "killed after its commit"];
@@ -287,13 +281,7 @@ impl Operation for Queueing {
         self.rest(place, seen, None, scene)
     }
 
-    fn after_end(
-        &self,
-        place: &Place,
-        seen: Seen,
-        code: u8,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn after_end(&self, place: &Place, seen: Seen, code: u8, scene: &mut Scene) -> Rig {
         self.rest(place, seen, Some(code), scene)
     }
 }

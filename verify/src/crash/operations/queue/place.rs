@@ -9,7 +9,7 @@ use crossdock::queue::{
 use super::spec::{self, Allowed, Event};
 use crate::crash::operation::{Base, Scene};
 use crate::crash::victim::Death;
-use crate::process::{Broken, Child, forked};
+use crate::process::{Broken, Child, Rig, forked};
 
 pub(super) const CAPACITY: u64 = spec::CAPACITY as u64;
 /// What a process sent that was killed before its commit: it must not arrive.
@@ -45,7 +45,7 @@ fn wrong(error: impl std::fmt::Display) -> Broken {
 impl Place {
     /// A queue with `items` in it, in a lap that is not the first; `dead` died before the first of
     /// them, or over it.
-    pub(super) fn new(items: &[u64], dead: Option<Dead>, death: &Death) -> Result<Self, Broken> {
+    pub(super) fn new(items: &[u64], dead: Option<Dead>, death: &Death) -> Rig<Self> {
         let base = Base::new(6)?;
         let queue = base.segment.create::<Queue<u64>>("queue", CAPACITY)?;
         let spare = base.segment.create::<Queue<u64>>("spare", CAPACITY)?;
@@ -68,7 +68,7 @@ impl Place {
     }
 
     /// Has a process die that has claimed a slot.
-    fn with_a_death(&self, dead: Dead, death: &Death) -> Result<(), Broken> {
+    fn with_a_death(&self, dead: Dead, death: &Death) -> Rig {
         death.after(1, &self.base, |begin| {
             rehearse(&self.spare);
             begin();
@@ -147,7 +147,7 @@ impl Place {
     }
 
     /// Starts a process that receives one item, waiting for it, and ends with its number.
-    pub(super) fn sleeper(&self, patience: Duration) -> Result<Child, Broken> {
+    pub(super) fn sleeper(&self, patience: Duration) -> Rig<Child> {
         let child = forked(|| match self.queue.recv() {
             Ok(item) => u8::try_from(item).unwrap_or(FAILED),
             Err(RecvError::Disconnected) => TOLD,

@@ -15,7 +15,7 @@ use crate::crash::operation::{Base, Fate, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
 use crate::crash::victim::Death;
 use crate::line::{Patience, Refused, Task};
-use crate::process::{Broken, Child, End};
+use crate::process::{Child, End, Rig};
 use place::{CAPACITY, Done, Got, Kind, Place, SLEEPERS, Sleeper, TOLD};
 use verb::{FIRST, OTHER, Told, Verb, act, act_wrongly};
 
@@ -160,7 +160,7 @@ impl<Q: Kind> Working<Q> {
     }
 
     /// Who sleeps wakes for what he waits for.
-    fn wake(&self, place: &Place<Q>, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
+    fn wake(&self, place: &Place<Q>, seen: &mut Seen, scene: &mut Scene) -> Rig {
         let Some(mut sleeper) = seen.sleeper.take() else {
             return Ok(());
         };
@@ -307,7 +307,7 @@ impl<Q: Kind> Operation for Working<Q> {
     type World = Place<Q>;
     type Seen = Seen;
 
-    fn world(&self) -> Result<Place<Q>, Broken> {
+    fn world(&self) -> Rig<Place<Q>> {
         Place::new(self.verb, &self.death)
     }
 
@@ -323,19 +323,14 @@ impl<Q: Kind> Operation for Working<Q> {
         }
     }
 
-    fn assemble(&self, place: &Place<Q>, seen: &mut Seen) -> Result<(), Broken> {
+    fn assemble(&self, place: &Place<Q>, seen: &mut Seen) -> Rig {
         if let Some(who) = self.verb.sleeper() {
             seen.sleeper = Some(place.sleeper(who, Duration::from_secs(10))?);
         }
         Ok(())
     }
 
-    fn meanwhile(
-        &self,
-        place: &Place<Q>,
-        seen: &mut Seen,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn meanwhile(&self, place: &Place<Q>, seen: &mut Seen, scene: &mut Scene) -> Rig {
         self.offer(place, seen, scene);
         if self.verb.sleeper() != Some(Sleeper::Receiver) {
             self.receive(place, seen, scene);
@@ -343,12 +338,7 @@ impl<Q: Kind> Operation for Working<Q> {
         Ok(())
     }
 
-    fn after_kill(
-        &self,
-        place: &Place<Q>,
-        mut seen: Seen,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn after_kill(&self, place: &Place<Q>, mut seen: Seen, scene: &mut Scene) -> Rig {
         if scene.fate == Fate::KilledAlone {
             self.alone.set(self.alone.get() + 1);
             if self.reaps_first() {
@@ -363,13 +353,7 @@ impl<Q: Kind> Operation for Working<Q> {
         Ok(())
     }
 
-    fn after_end(
-        &self,
-        place: &Place<Q>,
-        mut seen: Seen,
-        code: u8,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
+    fn after_end(&self, place: &Place<Q>, mut seen: Seen, code: u8, scene: &mut Scene) -> Rig {
         self.wake(place, &mut seen, scene)?;
         self.drain(place, &mut seen, true, scene);
         self.judge(place, &seen, Some(code), scene);

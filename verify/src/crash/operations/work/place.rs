@@ -9,7 +9,7 @@ use super::verb::{FIRST, Told, Verb};
 use crate::crash::operation::{Base, Scene};
 use crate::crash::victim::Death;
 use crate::line::{Held, Line, Patience, Refused, Task};
-use crate::process::{Broken, Child, forked};
+use crate::process::{Broken, Child, Rig, forked};
 
 pub(super) const CAPACITY: u64 = 5;
 /// After so many deliveries a message that comes back is a dead letter.
@@ -168,7 +168,7 @@ fn ack(delivery: impl Held, done: Done, scene: &mut Scene) -> Got {
 
 impl<Q: Kind> Place<Q> {
     /// A queue with the messages of `verb` in it, in a lap that is not the first.
-    pub(super) fn new(verb: Verb, death: &Death) -> Result<Self, Broken> {
+    pub(super) fn new(verb: Verb, death: &Death) -> Rig<Self> {
         let base = Base::of_size(6, Q::BYTES)?;
         let queue = base.segment.create::<Q>("queue", Q::options())?;
         let spare = base.segment.create::<Q>("spare", Q::options())?;
@@ -208,22 +208,22 @@ impl<Q: Kind> Place<Q> {
         Ok(place)
     }
 
-    fn prepare(&self, item: u64) -> Result<(), Broken> {
+    fn prepare(&self, item: u64) -> Rig {
         self.queue.send(item, Patience::Try).map_err(wrong)
     }
 
-    fn prepare_broken(&self, item: u64) -> Result<(), Broken> {
+    fn prepare_broken(&self, item: u64) -> Rig {
         let sent = self.queue.send_broken(item, Patience::Try);
         sent.ok_or_else(|| wrong("no message of this kind cannot be read"))?
             .map_err(wrong)
     }
 
-    fn prepared(&self) -> Result<Q::Held<'_>, Broken> {
+    fn prepared(&self) -> Rig<Q::Held<'_>> {
         self.queue.receive(Patience::Try).map_err(wrong)
     }
 
     /// Has a process die after some changes of the segment.
-    fn with_a_death(&self, dead: Dead, verb: Verb, death: &Death) -> Result<(), Broken> {
+    fn with_a_death(&self, dead: Dead, verb: Verb, death: &Death) -> Rig {
         let changes = dead.changes(Q::SPANS, verb.returned() > 0);
         death.after(changes, &self.base, |begin| {
             rehearse(&self.spare);
@@ -331,7 +331,7 @@ impl<Q: Kind> Place<Q> {
     }
 
     /// Starts a process that waits for the queue.
-    pub(super) fn sleeper(&self, who: Sleeper, patience: Duration) -> Result<Child, Broken> {
+    pub(super) fn sleeper(&self, who: Sleeper, patience: Duration) -> Rig<Child> {
         let child = forked(|| match who {
             Sleeper::Receiver => match self.queue.receive(Patience::Ever) {
                 Ok(delivery) => {
