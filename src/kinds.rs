@@ -62,6 +62,9 @@ macro_rules! kinds {
             Manager = 25, [] crate::Manager, manager::entry, region::no_ends, manager::view::view;
             /// The tasks of a [`process::Pool`](crate::process::Pool), in the pool's own segment.
             PoolTasks = 26, [] crate::process::pool::PoolTasks, region::unowned, region::no_ends, tasks::view::view;
+            /// The counters of a segment that was created with
+            /// [`SegmentOptions::stats`](crate::SegmentOptions::stats).
+            Stats = 27, [] crate::segment::stats::Stats, region::unowned, region::no_ends, stats::view::view;
         }
     };
 }

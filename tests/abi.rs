@@ -217,7 +217,7 @@ fn kinds_have_their_numbers_and_lengths() {
                     8 ByteQueue, 9 Channel, 10 RwLock, 11 Array, 12 AtomicArray, 13 Snapshot, \
                     14 Semaphore, 15 Event, 16 Condvar, 17 Barrier, 18 Promise, \
                     19 ReentrantMutex, 20 Dict, 21 Shared, 22 List, 23 Set, 24 Namespace, \
-                    25 Manager, 26 PoolTasks";
+                    25 Manager, 26 PoolTasks, 27 Stats";
     assert_eq!(kinds, expected);
     let docs =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/design.md")).unwrap();

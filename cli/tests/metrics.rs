@@ -30,6 +30,36 @@ fn crossdock_worker() {
 }
 
 #[test]
+fn a_segment_that_counts_has_counters_and_queues_have_them_anyway() {
+    let name = Name::new();
+    let segment = options().stats(true).create_new(&name.0).expect("created");
+    let orders = segment.create::<WorkQueue<u32>>("orders", 8).expect("made");
+    for order in [1, 2, 3] {
+        orders.send(order).expect("sent");
+        orders.recv().expect("there").ack().expect("held");
+    }
+    let none = orders.recv_timeout(Duration::from_millis(10));
+    assert!(none.is_err());
+    let text = printed(&["metrics", &name.0]);
+    let family = "crossdock_entry_events_total";
+    let of = |entry, kind| {
+        format!(
+            "{family}{{segment=\"{}\",entry=\"{entry}\",kind=\"{kind}\",",
+            name.0
+        )
+    };
+    for (entry, kind, counted) in [
+        ("crossdock.stats", "Stats", "field=\"waits\"} 1"),
+        ("crossdock.stats", "Stats", "field=\"long waits\"} 0"),
+        ("orders", "WorkQueue", "field=\"sent\"} 3"),
+        ("orders", "WorkQueue", "field=\"received\"} 3"),
+    ] {
+        let line = format!("{}{counted}", of(entry, kind));
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+}
+
+#[test]
 fn what_is_seen_of_a_segment_has_names_and_labels() {
     let name = Name::new();
     let segment = options().create_new(&name.0).expect("created");

@@ -29,6 +29,8 @@ pub(crate) mod rwlock;
 pub(crate) mod semaphore;
 pub(crate) mod snapshot;
 pub(crate) mod spsc;
+#[cfg_attr(loom, expect(dead_code, reason = "segments count"))]
+pub(crate) mod stats;
 #[cfg_attr(
     not(any(loom, feature = "process")),
     expect(dead_code, reason = "pools are of processes")

@@ -22,6 +22,50 @@ use core::time::Duration;
 
 use crate::facade::{WaitHistory, barrier_after_rmw, mutation};
 
+/// Something that happens on a slow path. The numbers are those of the words of
+/// `algorithm::stats`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub(crate) enum SlowEvent {
+    /// An operation that slept at least once has ended.
+    Wait,
+    /// A waiter has slept once.
+    Sleep,
+    /// A wait of a second or more has ended.
+    LongWait,
+    /// A lock was acquired whose last owner died.
+    TakeOver,
+    /// A message was received that had been received before.
+    Redelivery,
+    /// A dead participant was reaped.
+    Reaping,
+}
+
+impl SlowEvent {
+    #[cfg(all(feature = "inspect", not(loom)))]
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Wait,
+        Self::Sleep,
+        Self::LongWait,
+        Self::TakeOver,
+        Self::Redelivery,
+        Self::Reaping,
+    ];
+
+    /// What its counter is called.
+    #[cfg(all(feature = "inspect", not(loom)))]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Wait => "waits",
+            Self::Sleep => "sleeps",
+            Self::LongWait => "long waits",
+            Self::TakeOver => "locks taken over",
+            Self::Redelivery => "redeliveries",
+            Self::Reaping => "participants reaped",
+        }
+    }
+}
+
 /// What one participant knows about the others.
 pub(crate) trait Liveness {
     /// Returns whether the process with this tag is a participant. Its own tag always is.
@@ -84,6 +128,9 @@ pub(crate) trait Liveness {
     fn is_registered(&self) -> bool {
         true
     }
+
+    /// Counts something that has happened on a slow path, if the segment counts.
+    fn count(&self, _event: SlowEvent) {}
 
     /// The number of participants that the segment can have; a tag with a higher index is garbage.
     fn participants(&self) -> u32;

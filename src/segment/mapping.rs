@@ -15,6 +15,7 @@ use crate::segment::error::OpenError;
 use crate::segment::membership::Membership;
 use crate::segment::presence;
 use crate::segment::private::PrivateWords;
+use crate::segment::stats;
 pub(crate) use crate::segment::tables::ParticipantEntry;
 use crate::segment::tables::Tables;
 use crate::segment::watch_requests::WatchRequests;
@@ -73,6 +74,8 @@ pub(crate) struct Mapping {
     watch_requests: WatchRequests,
     link: Link<Self>,
     private: PrivateWords,
+    /// The record of the counters of slow paths, if the segment has some.
+    stats: OnceLock<Option<Record>>,
 }
 
 impl Mapping {
@@ -113,6 +116,7 @@ impl Mapping {
             watch_requests: WatchRequests::new(),
             link: Link::new(),
             private: PrivateWords::new(),
+            stats: OnceLock::new(),
         })
     }
 
@@ -166,6 +170,12 @@ impl Mapping {
     /// The private words of this process for each entry.
     pub(crate) fn private(&self) -> &PrivateWords {
         &self.private
+    }
+
+    /// The record of the counters of slow paths, if the segment has some. It is created with the
+    /// segment, so it does not change.
+    pub(crate) fn stats(&self) -> Option<&Record> {
+        self.stats.get_or_init(|| stats::find(self)).as_ref()
     }
 
     /// The link among the mappings of this process.

@@ -15,14 +15,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use crate::format::Kind;
-use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::own_tag::OwnTag;
 use crate::participant::registry::{ByteLocks, Joined, Reaped, RegistryEntry};
+use crate::participant::{Liveness, SlowEvent};
 use crate::segment::attachment::Attachment;
 use crate::segment::fault::{MembershipError, SystemError};
 use crate::segment::mapping::{EntryBytes, Mapping, ParticipantEntry};
-use crate::segment::{managed, recover, trace};
+use crate::segment::{managed, recover, stats, trace};
 use crate::sys::clock;
 use crate::sys::fork::{Exclusive, ForkPage, exclusive};
 use crate::sys::identity::{self, Identity};
@@ -348,6 +348,7 @@ impl Membership {
         });
         // Only now: other code runs here, and may use the segment.
         if let (Reaped::Freed, Some((tag, obituary))) = (&reaped, dead) {
+            stats::count(mapping, SlowEvent::Reaping);
             trace::participant_reaped(mapping, tag, &obituary);
         }
         reaped
@@ -443,6 +444,11 @@ impl Liveness for SegmentLiveness<'_> {
     fn is_alive(&self, tag: Tag) -> bool {
         let locks = Locks::probing(self.mapping);
         self.mapping.registry().is_alive(tag, self.me, &locks)
+    }
+
+    #[cold]
+    fn count(&self, event: SlowEvent) {
+        stats::count(self.mapping, event);
     }
 
     fn sleeps_for(&self, tag: Tag) {

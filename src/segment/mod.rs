@@ -24,6 +24,7 @@ mod options;
 mod presence;
 mod private;
 mod recover;
+pub(crate) mod stats;
 mod tables;
 pub(crate) mod trace;
 #[cfg(feature = "inspect")]

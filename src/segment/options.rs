@@ -6,12 +6,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::algorithm::stats::len as stats_len;
 use crate::facade::{Deadline, Left};
 use crate::format::{Geometry, MAX_ENTRIES, PAGE, Request};
 use crate::participant::Tag;
 use crate::segment::attachment::Attachment;
 use crate::segment::error::{CreateError, OpenError, OpenOrCreateError};
 use crate::segment::names::{DIRECTORY, path_of, path_to_open};
+use crate::segment::stats::{self, Stats};
 use crate::segment::{Segment, SystemError};
 use crate::sys::{limits, shm};
 
@@ -45,6 +47,7 @@ pub struct SegmentOptions {
     owner: Option<u32>,
     reserve: bool,
     prefault: bool,
+    stats: bool,
 }
 
 impl Default for SegmentOptions {
@@ -64,6 +67,7 @@ impl SegmentOptions {
             owner: None,
             reserve: true,
             prefault: false,
+            stats: false,
         }
     }
 
@@ -118,6 +122,36 @@ impl SegmentOptions {
     /// by default.
     pub fn prefault(mut self, prefault: bool) -> Self {
         self.prefault = prefault;
+        self
+    }
+
+    /// Sets whether the segment counts what happens on slow paths, for `crossdock metrics` and
+    /// others that look from outside. Off by default.
+    ///
+    /// Counted are the operations that had to sleep, their sleeps, those that lasted a second or
+    /// more, locks taken over from dead owners, messages received once more, and participants
+    /// reaped. An operation that does not sleep costs the same as without. The counters are an
+    /// entry, `crossdock.stats`, of 64 bytes for each participant, and this process takes part in
+    /// the segment from its creation on, to make them.
+    ///
+    /// An existing segment counts if it was created so.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use crossdock::SegmentOptions;
+    /// use crossdock::queue::Queue;
+    ///
+    /// let segment = SegmentOptions::new().stats(true).anonymous()?;
+    /// let queue = segment.create::<Queue<u64>>("empty", 4)?;
+    /// assert!(queue.recv_timeout(Duration::from_millis(20)).is_err());
+    /// assert_eq!(segment.entries()?[0].name, "crossdock.stats");
+    /// # Ok::<(), crossdock::Error>(())
+    /// ```
+    pub fn stats(mut self, stats: bool) -> Self {
+        self.stats = stats;
         self
     }
 
@@ -311,11 +345,21 @@ impl SegmentOptions {
         let len = size
             .checked_next_multiple_of(PAGE)
             .unwrap_or(u64::MAX - PAGE + 1);
+        // The least segment has a page behind its tables, or as many as the counters take.
+        let more = match self.stats {
+            true => stats_len(participants).saturating_sub(1) / PAGE * PAGE,
+            false => 0,
+        };
         Geometry::plan(Request {
             len,
             participants,
             entries: self.entries,
             anonymous,
+        })
+        .map_err(|least| least + more)
+        .and_then(|geometry| {
+            let least = geometry.arena + PAGE + more;
+            (len >= least).then_some(geometry).ok_or(least)
         })
         .map_err(|least| CreateError::TooSmall { size, least })
     }
@@ -353,6 +397,12 @@ impl SegmentOptions {
             )),
         })?;
         let segment = Segment::from_mapping(made);
+        if self.stats {
+            segment.create::<Stats>(stats::NAME, ()).map_err(|error| {
+                let error = io::Error::other(error);
+                CreateError::System(SystemError::new("creating the segment's counters", &error))
+            })?;
+        }
         if self.prefault {
             segment.mapping().prefault().map_err(|error| {
                 CreateError::System(SystemError::new("mapping every page", &error))

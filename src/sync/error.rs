@@ -5,9 +5,9 @@ use std::fmt;
 use crate::algorithm::region::SharedState;
 use crate::algorithm::rwlock::{MOST, RwLockError};
 use crate::format::Kind;
-use crate::participant::Tag;
+use crate::participant::{SlowEvent, Tag};
 use crate::segment::fault::errors_around;
-use crate::segment::{Entry, EntryRef, Fault, MembershipError, trace};
+use crate::segment::{Entry, EntryRef, Fault, MembershipError, stats, trace};
 
 /// The error of an operation that blocks until it has a lock: [`Mutex::lock`](super::Mutex::lock),
 /// [`RwLock::read`](super::RwLock::read), [`RwLock::write`](super::RwLock::write).
@@ -97,6 +97,7 @@ impl<G> LockError<G> {
         match (owner_died, is_poisoned) {
             (false, false) => Ok(token),
             (true, _) => {
+                stats::count(&lock.mapping, SlowEvent::TakeOver);
                 trace::lock_taken_over(lock);
                 Err(Self::OwnerDied(token))
             }

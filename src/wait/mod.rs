@@ -48,6 +48,7 @@ use core::time::Duration;
 
 use crate::facade::{Deadline, Futex, futex_wait, futex_wait_any, mutation};
 
+use crate::participant::SlowEvent;
 pub(crate) use owner::longest_for;
 use schedule::{FIRST, FIRST_FOR_AN_OWNER, WaitSchedule};
 pub(crate) use schedule::{
@@ -134,6 +135,9 @@ pub(crate) trait WaitOp {
     /// Returns whether this process is still a participant.
     fn is_member(&self) -> bool;
 
+    /// Counts something that has happened while it waited, if the segment counts.
+    fn count(&self, _event: SlowEvent) {}
+
     /// The progress of the handle. The age of a wait that was given up counts while this is
     /// unchanged.
     fn progress(&self) -> u64 {
@@ -175,7 +179,7 @@ pub(crate) fn block_on<O: WaitOp>(
         match op.attempt()? {
             Step::Done(output) => {
                 schedule.done(O::MAY_BE_SPURIOUS);
-                long.ended::<O>(&schedule);
+                long.ended(op, &schedule);
                 return Ok(output);
             }
             Step::Retry => continue,
@@ -197,7 +201,7 @@ pub(crate) fn block_on<O: WaitOp>(
             match op.reap_dead()? {
                 Step::Done(output) => {
                     schedule.done(O::MAY_BE_SPURIOUS);
-                    long.ended::<O>(&schedule);
+                    long.ended(op, &schedule);
                     return Ok(output);
                 }
                 Step::Retry => continue,
@@ -211,7 +215,7 @@ pub(crate) fn block_on<O: WaitOp>(
         }
         let Some(slice) = slice else {
             schedule.given_up();
-            long.ended::<O>(&schedule);
+            long.ended(op, &schedule);
             return op.timed_out();
         };
         if schedule.spins_on(slice) {
@@ -223,6 +227,7 @@ pub(crate) fn block_on<O: WaitOp>(
         if let Some(on) = op.announce() {
             schedule.sleeps();
             on.sleep(slice);
+            op.count(SlowEvent::Sleep);
             op.slept();
         }
     }

@@ -25,7 +25,7 @@
 use core::time::Duration;
 
 use crate::facade::{Deadline, lacks_heavy_barrier, mutation};
-use crate::participant::Liveness;
+use crate::participant::{Liveness, SlowEvent};
 use crate::wait::event_count::EventCount;
 use crate::wait::{
     FIRST, LONGEST, LONGEST_UNTIL_END, LONGEST_UNTOLD, SleepOn, Step, Stepped, WaitError, WaitMode,
@@ -180,6 +180,10 @@ impl<O: EventOp, P: Liveness> WaitOp for OnEvent<'_, O, P> {
 
     fn is_member(&self) -> bool {
         self.peers.is_member()
+    }
+
+    fn count(&self, event: SlowEvent) {
+        self.peers.count(event);
     }
 
     fn progress(&self) -> u64 {

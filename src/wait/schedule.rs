@@ -171,7 +171,6 @@ impl<'a> WaitSchedule<'a> {
     }
 
     /// Returns for how long the wait has lasted, if it has slept.
-    #[cfg(feature = "tracing")]
     pub(super) fn age(&self) -> Duration {
         let began = self.slice.map(|(began, _)| began);
         let age = began.map_or(0, |began| clock_here().saturating_sub(began));

@@ -1,5 +1,6 @@
-//! Events for the crate `tracing` of waits that last long. Without the feature `tracing` these
-//! functions are empty. None of them is on a path of an operation that does not sleep.
+//! What is told of waits: counted, if the segment counts; and events for the crate `tracing` of
+//! those that last long, with the feature of that name. An operation that does not sleep pays one
+//! comparison.
 //!
 //! # State
 //!
@@ -18,14 +19,39 @@
 //!
 //! None.
 
+use core::time::Duration;
+
 use super::WaitOp;
 use super::schedule::WaitSchedule;
+use crate::participant::SlowEvent;
+
+/// A wait of this length is a long one.
+const LONG: Duration = Duration::from_secs(1);
 
 /// What was told of a wait.
 #[derive(Debug, Default)]
 pub(super) struct LongWait {
     #[cfg(feature = "tracing")]
     told: bool,
+}
+
+impl LongWait {
+    /// The wait is over, or was given up.
+    #[inline(always)]
+    pub(super) fn ended<O: WaitOp>(&self, op: &O, schedule: &WaitSchedule<'_>) {
+        if schedule.has_slept() {
+            self.count(op, schedule);
+        }
+    }
+
+    #[cold]
+    fn count<O: WaitOp>(&self, op: &O, schedule: &WaitSchedule<'_>) {
+        op.count(SlowEvent::Wait);
+        if schedule.age() >= LONG {
+            op.count(SlowEvent::LongWait);
+        }
+        self.tell_end::<O>(schedule);
+    }
 }
 
 #[cfg(not(feature = "tracing"))]
@@ -36,17 +62,14 @@ impl LongWait {
 
     /// The wait is over, or was given up.
     #[inline(always)]
-    pub(super) fn ended<O: WaitOp>(&self, _: &WaitSchedule<'_>) {}
+    fn tell_end<O: WaitOp>(&self, _: &WaitSchedule<'_>) {}
 }
 
 #[cfg(feature = "tracing")]
 mod told {
     use core::time::Duration;
 
-    use super::{LongWait, WaitOp, WaitSchedule};
-
-    /// A wait of this length is worth an event.
-    const LONG: Duration = Duration::from_secs(1);
+    use super::{LONG, LongWait, WaitOp, WaitSchedule};
 
     impl LongWait {
         /// A slice has ended, and the wait goes on.
@@ -67,7 +90,7 @@ mod told {
 
         /// The wait is over, or was given up.
         #[inline]
-        pub(in crate::wait) fn ended<O: WaitOp>(&self, schedule: &WaitSchedule<'_>) {
+        pub(super) fn tell_end<O: WaitOp>(&self, schedule: &WaitSchedule<'_>) {
             if self.told {
                 tracing::info!(
                     target: "crossdock",

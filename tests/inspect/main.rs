@@ -3,6 +3,7 @@
 mod counts;
 mod overview;
 mod pool;
+mod stats;
 mod untouched;
 mod views;
 

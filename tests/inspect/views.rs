@@ -17,7 +17,8 @@ use crate::support::watch;
 
 /// The kinds of entries that users create.
 pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
-    Kind::ALL.iter().filter(|kind| **kind != Kind::PoolTasks)
+    let own = [Kind::PoolTasks, Kind::Stats];
+    Kind::ALL.iter().filter(move |kind| !own.contains(kind))
 }
 
 /// A segment with an entry of each kind, whose name is that of the kind.

@@ -27,8 +27,8 @@ use super::{
     WANTED, WalkMode, holder, is_done,
 };
 use crate::facade::{Deadline, Futex, Ordering, mutation};
-use crate::participant::Liveness;
 use crate::participant::Tag;
+use crate::participant::{Liveness, SlowEvent};
 use crate::wait::longest_for;
 use crate::wait::{
     AT_ONCE, LONGEST_UNTOLD, SleepOn, Step, Stepped, WaitMode, WaitOp, block_on, try_now,
@@ -134,6 +134,10 @@ impl<P: Liveness> WaitOp for Return<'_, P> {
         self.peers.is_member()
     }
 
+    fn count(&self, event: SlowEvent) {
+        self.peers.count(event);
+    }
+
     fn longest(&self) -> Duration {
         longest_for(self.holder(), self.peers)
     }
@@ -215,6 +219,10 @@ impl<P: Liveness> WaitOp for AnyChunk<'_, P> {
 
     fn is_member(&self) -> bool {
         self.peers.is_member()
+    }
+
+    fn count(&self, event: SlowEvent) {
+        self.peers.count(event);
     }
 
     fn longest(&self) -> Duration {

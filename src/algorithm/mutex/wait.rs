@@ -21,8 +21,8 @@ use core::time::Duration;
 
 use super::{CONTENDED, LockToken, MutexError, MutexState, OWNER_DIED, Seen, owner};
 use crate::facade::{Deadline, Ordering, mutation, ordering};
-use crate::participant::Liveness;
 use crate::participant::Tag;
+use crate::participant::{Liveness, SlowEvent};
 use crate::wait::longest_for;
 use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on};
 
@@ -105,6 +105,10 @@ impl<P: Liveness> WaitOp for Lock<'_, P> {
 
     fn is_member(&self) -> bool {
         self.peers.is_member()
+    }
+
+    fn count(&self, event: SlowEvent) {
+        self.peers.count(event);
     }
 
     fn longest(&self) -> Duration {

@@ -31,7 +31,7 @@ use crate::facade::{Backoff, Deadline, Left, mutation};
 use crate::participant::Tag;
 
 use crate::algorithm::mutex::{self, LockToken};
-use crate::participant::Liveness;
+use crate::participant::{Liveness, SlowEvent};
 use crate::wait::longest_for;
 use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on, try_now};
 
@@ -104,6 +104,10 @@ impl<A: LockHook, P: Liveness> WaitOp for Enter<'_, A, P> {
         self.peers.is_member()
     }
 
+    fn count(&self, event: SlowEvent) {
+        self.peers.count(event);
+    }
+
     fn longest(&self) -> Duration {
         longest_for(Some(self.owner), self.peers)
     }
@@ -166,6 +170,10 @@ impl<P: Liveness> WaitOp for Turn<'_, P> {
         self.peers.is_member()
     }
 
+    fn count(&self, event: SlowEvent) {
+        self.peers.count(event);
+    }
+
     fn announce(&mut self) -> Option<SleepOn<'_>> {
         Some(self.cell.sleep_on(self.seen))
     }
@@ -210,6 +218,10 @@ impl<P: Liveness> WaitOp for Drain<'_, P> {
 
     fn is_member(&self) -> bool {
         self.peers.is_member()
+    }
+
+    fn count(&self, event: SlowEvent) {
+        self.peers.count(event);
     }
 
     fn longest(&self) -> Duration {

@@ -20,7 +20,7 @@ use core::time::Duration;
 
 use super::{Corrupt, Cursor, RoleMarker, Spsc, WaitOutcome};
 use crate::facade::{Deadline, mutation};
-use crate::participant::Liveness;
+use crate::participant::{Liveness, SlowEvent};
 use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on, on_event};
 
 impl Spsc<'_> {
@@ -111,6 +111,10 @@ impl<R: RoleMarker, P: Liveness> WaitOp for SpscWait<'_, '_, R, P> {
 
     fn is_member(&self) -> bool {
         self.peers.is_member()
+    }
+
+    fn count(&self, event: SlowEvent) {
+        self.peers.count(event);
     }
 
     fn progress(&self) -> u64 {

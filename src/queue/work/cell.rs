@@ -10,9 +10,9 @@ use crate::algorithm::work::returned::MAX_DELAY;
 use crate::algorithm::work::{OwnedCell, WorkSendError};
 use crate::facade::{Deadline, clock};
 use crate::participant::endpoints::Endpoint;
-use crate::participant::{Liveness, Tag};
+use crate::participant::{Liveness, SlowEvent, Tag};
 use crate::queue::{RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
-use crate::segment::{Fault, trace};
+use crate::segment::{Fault, stats, trace};
 use crate::wait::on_event::{EventWaitError, TryError};
 
 /// A cell that is this process's, and with it the other cells of its message.
@@ -325,6 +325,9 @@ impl Pool {
 
     #[inline(always)]
     fn received(&self, mine: OwnedCell, me: Tag) -> InFlight<'_> {
+        if mine.word.attempts() > 1 {
+            stats::count(&self.entry().mapping, SlowEvent::Redelivery);
+        }
         trace::received(self.entry(), mine.word.attempts());
         InFlight(self.owned(mine, me))
     }

@@ -50,6 +50,7 @@ fn image() -> &'static [u8] {
         let mut bytes = vec![0; 256 << 10];
         file.read_exact_at(&mut bytes, 0).expect("pread");
         pool_tasks(&mut bytes);
+        stats(&mut bytes);
         let fd = sealed(&bytes).expect("a memory file");
         let inspection = Inspection::try_from(fd).expect("a file");
         for kind in Kind::ALL {
@@ -63,16 +64,28 @@ fn image() -> &'static [u8] {
     })
 }
 
+/// Where the record of the entry with the name of a kind is.
+fn record_of(bytes: &[u8], kind: Kind) -> usize {
+    let name = kind.to_string();
+    let mut records = (0..ENTRIES as usize).map(|record| DIRECTORY + record * RECORD);
+    let found = records.find(|at| bytes[at + 128..].starts_with(name.as_bytes()));
+    found.expect("an entry of that name")
+}
+
+/// Makes the entry of that name the counters of the segment.
+fn stats(bytes: &mut [u8]) {
+    let record = record_of(bytes, Kind::Stats);
+    let mut put = |at: usize, word: u64| bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
+    put(record, Kind::Stats as u64);
+    put(record + 32, 0);
+    sign(bytes, record, 32, 9);
+}
+
 /// Makes the entry of that name one of the kind, which only pools create: of 4 tasks, one of which
 /// the worker in the last of 4 places runs.
 fn pool_tasks(bytes: &mut [u8]) {
     const TASKS: u64 = 4;
-    let record = (0..ENTRIES as usize).map(|record| DIRECTORY + record * RECORD);
-    let mut found = record.filter(|at| {
-        let name = Kind::PoolTasks.to_string();
-        bytes[at + 128..].starts_with(name.as_bytes())
-    });
-    let record = found.next().expect("an entry of that name");
+    let record = record_of(bytes, Kind::PoolTasks);
     let mut put = |at: usize, word: u64| bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
     put(record, Kind::PoolTasks as u64);
     put(record + 32, TASKS);
@@ -119,7 +132,8 @@ fn of_kind(segment: &Segment, kind: Kind) {
             let object = manager.create::<Mutex<u64>>("object", 1);
             drop(object.expect("there is room"));
         }
-        // As long as that of a pool, which it becomes.
+        // As long as the entries of a pool and of a segment that counts, which they become.
+        Kind::Stats => create::<AtomicArray<u64>>(segment, kind, Init::zeroed(32)),
         Kind::PoolTasks => create::<AtomicArray<u64>>(segment, kind, Init::zeroed(36)),
         other => panic!("a new kind, {other}: to be added here"),
     }

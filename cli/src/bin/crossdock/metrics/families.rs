@@ -157,15 +157,21 @@ const NAMED: [Named; 6] = [
 ];
 
 /// Fields that only grow, as long as their entry is there.
-const GROWING: [&str; 8] = [
+const GROWING: [&str; 14] = [
     "changes",
     "claimers that died",
     "edition",
     "generation",
+    "locks taken over",
+    "long waits",
     "notifications",
+    "participants reaped",
     "received",
+    "redeliveries",
     "sent",
+    "sleeps",
     "times set",
+    "waits",
 ];
 
 /// Adds what is seen of a segment; `None` if there is none.

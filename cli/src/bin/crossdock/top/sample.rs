@@ -17,7 +17,7 @@ use crate::with_causes;
 const NAME: usize = 30;
 
 /// The fields that count what has happened. Of an entry with several of them the first is its rate.
-const COUNTED: [&str; 7] = [
+const COUNTED: [&str; 8] = [
     "value",
     "sent",
     "changes",
@@ -25,6 +25,7 @@ const COUNTED: [&str; 7] = [
     "notifications",
     "generation",
     "edition",
+    "waits",
 ];
 
 /// The fields that say how much there is in an entry.
