@@ -239,9 +239,9 @@ fn five_servers_go_on_by_a_new_configuration() {
 
 #[test]
 fn lists_of_a_manager_come_and_go_with_a_job_that_is_killed() {
-    let expected = "job 1: [10, 11, 12], ended by itself: true\n\
-                    job 2: [20, 21, 22], ended by itself: false\n\
-                    job 3: [30, 31, 32], ended by itself: true\n\
+    let expected = "job 1: 40 results, Some(139) is the last; ended by itself: true\n\
+                    job 2: 40 results, Some(239) is the last; ended by itself: false\n\
+                    job 3: 40 results, Some(339) is the last; ended by itself: true\n\
                     all room is free: true\n";
     assert_eq!(run("manager", &[]), expected);
 }

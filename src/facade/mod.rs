@@ -64,6 +64,9 @@ pub(crate) use real::{
     program_order, slept, use_light_barriers,
 };
 
+/// Of this process's own memory alone, so it has no model.
+#[cfg(all(not(loom), feature = "process"))]
+pub(crate) use core::sync::atomic::AtomicPtr;
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{Ordering, fence};
 #[cfg(not(loom))]

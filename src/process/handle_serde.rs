@@ -37,12 +37,8 @@ fn serialize_entry<P: Placeable, S: Serializer>(
     let place = match &entry.hold {
         None => HandlePlace::Entry(entry.index),
         Some(hold) => {
-            let (manager, index, edition) = hold.place();
-            HandlePlace::Object {
-                manager,
-                index,
-                edition,
-            }
+            let (manager, number) = hold.place();
+            HandlePlace::Object { manager, number }
         }
     };
     serialize_handle(&segment, place, serializer)
@@ -54,13 +50,9 @@ fn deserialize_entry<'de, P: Placeable, D: Deserializer<'de>>(
     let (segment, place) = deserialize_handle(deserializer)?;
     let opened = match place {
         HandlePlace::Entry(index) => segment.open_at(index).map_err(|error| error.to_string()),
-        HandlePlace::Object {
-            manager,
-            index,
-            edition,
-        } => segment
+        HandlePlace::Object { manager, number } => segment
             .open_at::<Manager>(manager)
-            .and_then(|manager| manager.open_at(index, edition))
+            .and_then(|manager| manager.open_at(number))
             .map_err(|error| error.to_string()),
         HandlePlace::Segment => Err("expected the handle of an entry, found a segment".to_owned()),
     };

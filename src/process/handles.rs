@@ -371,8 +371,8 @@ pub(super) enum HandlePlace {
     Object {
         /// The number of the manager's entry.
         manager: u32,
-        index: u32,
-        edition: u64,
+        /// The object's number there.
+        number: u64,
     },
 }
 

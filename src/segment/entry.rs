@@ -11,7 +11,7 @@ use crate::format::{Kind, PayloadShape, Record};
 use crate::participant::Tag;
 use crate::participant::own_tag::OwnTag;
 use crate::segment::attachment::Attachment;
-use crate::segment::managed::Hold;
+use crate::segment::hold::Hold;
 use crate::segment::mapping::{EntryBytes, Mapping, ParticipantEntry};
 use crate::segment::membership::{Membership, SegmentLiveness};
 use crate::segment::{EntryError, Fault, FoundKind, MembershipError};

@@ -4,151 +4,24 @@
 //! [`Entry`] as every handle does, whose record says where it is in the manager's pool, and which
 //! has a [`Hold`]: all clones of the handle share it.
 
-use std::ptr::NonNull;
-use std::sync::Arc;
-
 use super::entry::{Bytes, Entry, Placeable, check_kind, check_payload};
+use super::hold::Hold;
 use super::mapping::{EntryBytes, Mapping};
 use super::membership::{Membership, SegmentLiveness};
-use super::{EntryError, FoundKind, MembershipError, Segment, Shape, recover, undecodable};
-use crate::algorithm::manager::entry::view;
-use crate::algorithm::manager::making::{ExtentBuffer, NotMade, Room};
-use crate::algorithm::manager::{HeldObject, HoldError, Manager, ObjectRef, ObjectWord};
-use crate::algorithm::mutex::MutexError;
+use super::{EntryError, FoundKind, Segment, Shape, recover, undecodable};
 #[cfg(feature = "process")]
-use crate::facade::Ordering::AcqRel;
-use crate::facade::Ordering::{Acquire, Relaxed};
-use crate::facade::{AtomicU32, AtomicU64};
+use crate::algorithm::manager::ObjectNumber;
+use crate::algorithm::manager::entry::view;
+use crate::algorithm::manager::look_up::Wanted;
+use crate::algorithm::manager::making::{ExtentBuffer, NotMade, Room};
+use crate::algorithm::manager::{HeldObject, HoldError, Manager};
+use crate::algorithm::mutex::MutexError;
 use crate::format::{Kind, Name, Record};
 use crate::participant::{Liveness, Tag};
 
-/// The hold of this process on an object, as long as a handle of it.
-#[derive(Clone, Debug)]
-pub(crate) struct Hold(Arc<HoldOnce>);
-
-#[derive(Debug)]
-struct HoldOnce {
-    /// The manager's entry.
-    manager: Entry,
-    object: ObjectRef,
-    /// Invariant 1: the state of the object's record, mapped as long as `manager`.
-    state: NonNull<AtomicU64>,
-    /// The tag whose cell counts this; another one has a forked child, and a process that was
-    /// reaped.
-    tag: AtomicU32,
-}
-
-// SAFETY: `state` points to an atomic, which may be shared, and stays mapped.
-unsafe impl Send for HoldOnce {}
-// SAFETY: as above.
-unsafe impl Sync for HoldOnce {}
-
-/// An object was removed.
-#[cfg(feature = "process")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Removed;
-
-impl Hold {
-    /// Returns whether the object was removed. One load.
-    #[inline]
-    pub(crate) fn is_removed(&self) -> bool {
-        // SAFETY: Invariant 1.
-        let state = unsafe { self.0.state.as_ref() };
-        // ORDERING: Acquire; what the remover saw.
-        ObjectWord::from_bits(state.load(Acquire)) != self.0.object.word
-    }
-
-    /// Holds the object for the participant that this process is now: another one than that which
-    /// opened it, if it is a forked child. Fails if the object was removed.
-    #[cfg(feature = "process")]
-    #[inline]
-    pub(crate) fn ensure(&self) -> Result<(), EnsureError> {
-        let now = self.0.manager.mapping.membership().current();
-        // ORDERING: Relaxed; this process's own word.
-        let counted = self.0.tag.load(Relaxed);
-        match now {
-            Some(me) if me.bits() == counted && !self.is_removed() => Ok(()),
-            _ => self.ensure_anew(),
-        }
-    }
-
-    #[cfg(feature = "process")]
-    #[cold]
-    fn ensure_anew(&self) -> Result<(), EnsureError> {
-        let this = &*self.0;
-        if self.is_removed() {
-            return Err(EnsureError::Removed(Removed));
-        }
-        let mapping = &this.manager.mapping;
-        let me = Membership::tag(mapping).map_err(EnsureError::Membership)?;
-        // ORDERING: Relaxed; as above.
-        let counted = this.tag.load(Relaxed);
-        if counted == me.bits() {
-            return Ok(());
-        }
-        let peers = SegmentLiveness::new(mapping, mapping.participants(), me);
-        let held = this.with(|manager| manager.hold(this.object, me, &peers));
-        match held {
-            Some(Ok(())) => {}
-            Some(Err(HoldError::MembershipLost)) => {
-                return Err(EnsureError::Membership(Membership::membership_lost(
-                    mapping, me,
-                )));
-            }
-            _ => return Err(EnsureError::Removed(Removed)),
-        }
-        let noted = this
-            .tag
-            .compare_exchange(counted, me.bits(), AcqRel, Relaxed);
-        if noted.is_err() {
-            // Another thread was faster.
-            this.with(|manager| manager.release(this.object.index, me));
-        }
-        Ok(())
-    }
-
-    /// The object: its manager's entry, the number of its record, and its edition.
-    #[cfg(feature = "process")]
-    pub(crate) fn place(&self) -> (u32, u32, u64) {
-        let object = self.0.object;
-        (self.0.manager.index, object.index, object.word.edition())
-    }
-
-    /// A number that is another one for each object of a manager, and never 0.
-    pub(crate) fn number(&self) -> u64 {
-        let object = self.0.object;
-        object.word.edition().wrapping_shl(16) | u64::from(object.index)
-    }
-}
-
-/// Why an object cannot be used.
-#[cfg(feature = "process")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EnsureError {
-    Removed(Removed),
-    Membership(MembershipError),
-}
-
-impl HoldOnce {
-    fn with<R>(&self, f: impl FnOnce(Manager<'_>) -> R) -> Option<R> {
-        with_manager(&self.manager, f)
-    }
-}
-
-impl Drop for HoldOnce {
-    fn drop(&mut self) {
-        // ORDERING: Relaxed; this process's own word.
-        let counted = Tag::from_bits(self.tag.load(Relaxed));
-        let now = self.manager.mapping.membership().current();
-        if let Some(me) = counted.filter(|counted| now == Some(*counted)) {
-            self.with(|manager| manager.release(self.object.index, me));
-        }
-    }
-}
-
 /// The places of a manager's objects.
 #[derive(Default)]
-struct Extents(Vec<(u64, u64)>);
+pub(super) struct Extents(Vec<(u64, u64)>);
 
 impl ExtentBuffer for Extents {
     fn clear(&mut self) {
@@ -166,7 +39,7 @@ impl ExtentBuffer for Extents {
 }
 
 /// Calls `f` with the words of the manager of an entry.
-fn with_manager<R>(entry: &Entry, f: impl FnOnce(Manager<'_>) -> R) -> Option<R> {
+pub(super) fn with_manager<R>(entry: &Entry, f: impl FnOnce(Manager<'_>) -> R) -> Option<R> {
     let region = EntryBytes::new(&entry.mapping, &entry.record);
     let participants = entry.mapping.geometry().participants;
     view(&entry.record, participants, &region).map(f)
@@ -191,7 +64,7 @@ pub(crate) struct ManagedEntry(pub(crate) Entry);
 
 impl ManagedEntry {
     /// Calls `f` with the manager, as a participant.
-    fn with<R>(
+    pub(super) fn with<R>(
         &self,
         f: impl FnOnce(Manager<'_>, Tag, &SegmentLiveness<'_>) -> R,
     ) -> Result<R, EntryError> {
@@ -249,15 +122,18 @@ impl ManagedEntry {
         config: Option<&P::Config>,
     ) -> Result<P, EntryError> {
         let checked = Name::entry(name).map_err(EntryError::Name)?;
+        let wanted = Wanted::Name(checked);
         let found = self.with(|manager, me, peers| {
-            let found = manager.open(checked, me, peers);
+            let found = manager.open(wanted, me, peers);
             found.map_err(|error| self.not_held(name, error, me))
         })?;
         let held = Opened::new(self, found?);
         match config {
             Some(config) => {
                 let shape = self.segment().shape_for::<P>(name, config)?;
-                shape.check(name, &held.object.record)?;
+                let participants = self.0.mapping.geometry().participants;
+                let created = as_created::<P>(&held.object.record, participants);
+                shape.check(name, &created)?;
                 held.attach()
             }
             None => {
@@ -269,12 +145,11 @@ impl ManagedEntry {
 
     /// Opens the object that a handle of another process of this program named.
     #[cfg(feature = "process")]
-    pub(crate) fn open_at<P: Placeable>(&self, index: u32, edition: u64) -> Result<P, EntryError> {
-        let word = ObjectWord::live(edition);
-        let object = ObjectRef { index, word };
-        let name = format!("number {index} of a manager, edition {edition}");
+    pub(crate) fn open_at<P: Placeable>(&self, number: u64) -> Result<P, EntryError> {
+        let wanted = Wanted::Number(ObjectNumber::from_bits(number));
+        let name = format!("number {number} of a manager");
         let found = self.with(|manager, me, peers| {
-            let found = manager.open_at(object, me, peers);
+            let found = manager.open(wanted, me, peers);
             found.map_err(|error| self.not_held(&name, error, me))
         })?;
         let held = Opened::new(self, found?);
@@ -286,35 +161,35 @@ impl ManagedEntry {
     pub(crate) fn remove(&self, name: &str) -> Result<Option<Record>, EntryError> {
         let checked = Name::entry(name).map_err(EntryError::Name)?;
         self.with(|manager, me, peers| {
-            let held = match manager.open(checked, me, peers) {
-                Ok(held) => held,
-                Err(HoldError::Removed) => return Ok(None),
-                Err(error) => return Err(self.not_held(name, error, me)),
-            };
-            let removed = manager.remove(held.object);
-            if removed {
-                wake_waiters(&self.0.mapping, &held.record);
+            loop {
+                let held = match manager.open(Wanted::Name(checked), me, peers) {
+                    Ok(held) => held,
+                    Err(HoldError::Removed) => return Ok(None),
+                    Err(error) => return Err(self.not_held(name, error, me)),
+                };
+                let removed = manager.remove(held.object);
+                if removed {
+                    wake_waiters(&self.0.mapping, &held.record);
+                }
+                manager.release(held.object.index, me);
+                if removed {
+                    return Ok(Some(held.record));
+                }
+                // It has grown meanwhile, or another process was faster.
             }
-            manager.release(held.object.index, me);
-            Ok(removed.then_some(held.record))
         })?
     }
 
     /// Returns the records of all live objects.
     pub(crate) fn records(&self) -> Result<Vec<Record>, EntryError> {
         self.with(|manager, me, peers| {
-            let mut records = Vec::new();
-            for object in manager.objects(None) {
-                match manager.open_at(object, me, peers) {
-                    Ok(held) => {
-                        manager.release(object.index, me);
-                        records.push(held.record);
-                    }
-                    Err(HoldError::Removed) => {}
-                    Err(error) => return Err(self.not_held("", error, me)),
-                }
-            }
-            Ok(records)
+            // An object that grows meanwhile may be found twice.
+            let mut records = std::collections::BTreeMap::new();
+            let listed = manager.each(me, peers, |held| {
+                records.insert(held.number.bits(), held.record);
+            });
+            listed.map_err(|error| self.not_held("", error, me))?;
+            Ok(records.into_values().collect())
         })?
     }
 
@@ -353,7 +228,7 @@ impl ManagedEntry {
             NotMade::Mutex(MutexError::MembershipLost) => {
                 self.not_held(name, HoldError::MembershipLost, me)
             }
-            NotMade::Mutex(_) => self.corrupt(),
+            NotMade::Mutex(_) | NotMade::Unprepared => self.corrupt(),
         }
     }
 
@@ -363,18 +238,43 @@ impl ManagedEntry {
     }
 }
 
-/// Wakes processes that wait for a change of an object, which then learn that it was removed.
-fn wake_waiters(mapping: &Mapping, record: &Record) {
+/// The record of an object as it was created, if it has grown since.
+fn as_created<P: Placeable>(record: &Record, participants: u32) -> Record {
+    use crate::algorithm::blocks::layout::BlocksLayout;
+    let config = match shape_of(record.kind) {
+        Some(shape) => BlocksLayout::first(shape, record.config),
+        None => record.config,
+    };
+    match P::size(config, participants) {
+        Some(len) if config != record.config => Record {
+            config,
+            len,
+            ..*record
+        },
+        _ => *record,
+    }
+}
+
+/// What the slots are of an object of this kind, if it has some.
+fn shape_of(kind: u32) -> Option<crate::algorithm::blocks::Shape> {
+    use crate::algorithm::blocks::Shape;
+    let shapes = [
+        (Kind::Dict, Shape::Index),
+        (Kind::Set, Shape::Index),
+        (Kind::Namespace, Shape::Index),
+        (Kind::List, Shape::List),
+        (Kind::Shared, Shape::Single),
+    ];
+    let mut of = shapes.iter().filter(|(of, _)| *of as u32 == kind);
+    of.next().map(|(_, shape)| *shape)
+}
+
+/// Wakes processes that wait for a change of an object, which then learn that it was removed, or
+/// has grown.
+pub(super) fn wake_waiters(mapping: &Mapping, record: &Record) {
     use crate::algorithm::blocks::BlocksState;
     use crate::algorithm::region::Region;
-    let objects = [
-        Kind::Dict,
-        Kind::Shared,
-        Kind::List,
-        Kind::Set,
-        Kind::Namespace,
-    ];
-    if objects.iter().any(|kind| *kind as u32 == record.kind)
+    if shape_of(record.kind).is_some()
         && let Some(state) = EntryBytes::new(mapping, record).state::<BlocksState>()
     {
         state.event().wake_all();
@@ -382,29 +282,21 @@ fn wake_waiters(mapping: &Mapping, record: &Record) {
 }
 
 /// An object that this process holds, until it has a handle.
-struct Opened {
+pub(super) struct Opened {
     object: HeldObject,
-    entry: Option<Entry>,
+    pub(super) entry: Option<Entry>,
 }
 
 impl Opened {
     /// The hold is given up with the entry.
-    fn new(manager: &ManagedEntry, object: HeldObject) -> Self {
-        let mapping = &manager.0.mapping;
-        let state = with_manager(&manager.0, |words| words.state_of(object.object));
-        let me = mapping.membership().current();
-        // INVARIANT: 1.
-        let entry = state.flatten().map(|state| Entry {
-            mapping: mapping.clone(),
+    pub(super) fn new(manager: &ManagedEntry, object: HeldObject) -> Self {
+        let hold = Hold::new(&manager.0, object);
+        let entry = hold.map(|hold| Entry {
+            mapping: manager.0.mapping.clone(),
             #[cfg(feature = "process")]
             index: manager.0.index,
             record: object.record,
-            hold: Some(Hold(Arc::new(HoldOnce {
-                manager: manager.0.clone(),
-                object: object.object,
-                state,
-                tag: AtomicU32::new(me.map_or(0, Tag::bits)),
-            }))),
+            hold: Some(hold),
         });
         Self { object, entry }
     }

@@ -10,6 +10,7 @@ mod error;
 pub(crate) mod fault;
 #[cfg(feature = "process")]
 mod hand_over;
+mod hold;
 mod inspect;
 #[cfg(feature = "inspect")]
 mod inspection;
@@ -46,11 +47,11 @@ pub use error::{CreateError, Limit, MonitorError, OpenError, OpenOrCreateError, 
 pub use fault::{ClaimError, Fault, MembershipError, SystemError, Text};
 #[cfg(feature = "process")]
 pub(crate) use hand_over::TakeOverFailure;
+#[cfg(feature = "process")]
+pub(crate) use hold::{EnsureError, Hold, HoldUse, NotGrown};
 pub use inspect::{EntryInfo, ParticipantInfo};
 #[cfg(feature = "inspect")]
 pub use inspection::{FileInfo, Inspection, Overview};
-#[cfg(feature = "process")]
-pub(crate) use managed::EnsureError;
 pub(crate) use managed::ManagedEntry;
 #[cfg(feature = "process")]
 pub(crate) use mapping::FileId;

@@ -32,8 +32,14 @@ fn an_object_has_a_record_and_the_cells_of_its_holders() {
     let at = |offset: usize| u64_at(&image, ARENA + offset);
     assert_eq!(u64_at(&image, DIRECTORY + 32), 600, "the bytes of its room");
     assert_eq!(u64_at(&image, DIRECTORY + 40), 2, "its objects");
-    assert_eq!((at(128), at(144)), (5, 5), "LIVE, of the first edition");
-    assert_ne!(at(136), at(152), "the hashes of the names");
+    let live = 1 << 19 | 1;
+    assert_eq!(
+        (at(128), at(160)),
+        (live, live),
+        "LIVE, of the first edition"
+    );
+    assert_ne!(at(136), at(168), "the hashes of the names");
+    assert_eq!([at(144), at(152)], [0, 0], "it has not grown");
     for (number, (value, name)) in [(3, "a"), (7, "b")].into_iter().enumerate() {
         let record = RECORDS + number * 256;
         let place = ARENA + POOL + number * 512;
@@ -51,14 +57,32 @@ fn an_object_has_a_record_and_the_cells_of_its_holders() {
     drop((second, again));
     let image = bytes(&segment);
     let at = |offset: usize| u64_at(&image, ARENA + offset);
-    assert_eq!(at(144), 6, "REMOVED");
+    assert_eq!(at(160), 1 << 19 | 2, "REMOVED");
     assert_eq!(at(CELLS + 32), tag);
     manager.create::<Counter>("c", 0).unwrap();
     let image = bytes(&segment);
     assert_eq!(
-        u64_at(&image, ARENA + 144),
-        9,
+        u64_at(&image, ARENA + 160),
+        2 << 19 | 1,
         "LIVE, of the second edition"
     );
     drop(first);
+}
+
+#[test]
+fn an_object_that_has_grown_has_another_record_of_the_same_number() {
+    let options = ManagerOptions::new(8_192).objects(2);
+    let segment = segment();
+    let manager = segment.create::<Manager>("m", options).unwrap();
+    let list = manager.list::<u64>("l", 1).unwrap();
+    (0..8).for_each(|number| list.push(&number).unwrap());
+    let image = bytes(&segment);
+    let at = |offset: usize| u64_at(&image, ARENA + offset);
+    assert_eq!(at(8), 1, "growths");
+    assert_eq!(at(128), 1 << 19 | 5, "MOVED");
+    assert_eq!(at(160), 1 << 19 | 1, "LIVE, in the second record");
+    let number = 1 << 16;
+    assert_eq!([at(176), at(184)], [number, number], "the first record's");
+    let config = |record: usize| [32, 40, 48, 56].map(|word| at(RECORDS + record * 256 + word));
+    assert_eq!((config(0), config(1)), ([1, 96, 0, 0], [2, 96, 1, 0]));
 }

@@ -1,6 +1,8 @@
 //! Managers: objects that come and go, and processes that are killed and stopped with them.
 
 mod deaths;
+mod garbage;
+mod growth;
 mod kinds;
 
 #[path = "../support/mod.rs"]

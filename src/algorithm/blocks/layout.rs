@@ -23,6 +23,9 @@ pub(crate) struct BlocksLayout {
 /// values before the current one from having to read again.
 const OF_A_SINGLE: u64 = 4;
 
+/// An object grows by this part of itself at least.
+const LEAST_GROWTH: u64 = 4;
+
 impl BlocksLayout {
     /// The least and the most values of a dictionary and of a list.
     pub(crate) const VALUES: (u64, u64) = (1, 1 << 28);
@@ -33,8 +36,8 @@ impl BlocksLayout {
     /// bytes of content in a block; of a single value its most bytes.
     pub(crate) fn of(shape: Shape, config: [u64; 4]) -> Option<Self> {
         let (slots, blocks, bytes) = match (shape, config) {
-            (Shape::Single, [bytes, 0, 0, 0]) => (1, OF_A_SINGLE, bytes),
-            (Shape::Index | Shape::List, [values, bytes, 0, 0]) => {
+            (Shape::Single, [bytes, _, 0, 0]) => (1, OF_A_SINGLE, bytes),
+            (Shape::Index | Shape::List, [values, bytes, _, 0]) => {
                 let (least, most) = Self::VALUES;
                 if !(least..=most).contains(&values) {
                     return None;
@@ -53,6 +56,56 @@ impl BlocksLayout {
             return None;
         }
         Self::with(slots, blocks, bytes.div_ceil(WORD))
+    }
+
+    /// What an object was created with that has grown to these numbers.
+    pub(crate) fn first(shape: Shape, config: [u64; 4]) -> [u64; 4] {
+        match (shape, config) {
+            (Shape::Single, [_, first, 0, 0]) if first > 0 => [first, 0, 0, 0],
+            (Shape::Index | Shape::List, [_, bytes, first, 0]) if first > 0 => [first, bytes, 0, 0],
+            _ => config,
+        }
+    }
+
+    /// The numbers of an object that has grown from these: twice as many values or bytes, and
+    /// `asked` more at least, or as many as take no more than `longest` bytes in all; `None` if
+    /// there is no such object that is a quarter larger.
+    pub(crate) fn larger(
+        shape: Shape,
+        config: [u64; 4],
+        asked: u64,
+        longest: u64,
+    ) -> Option<[u64; 4]> {
+        let [now, ..] = config;
+        let [first, ..] = Self::first(shape, config);
+        let (_, most) = match shape {
+            Shape::Single => Self::BYTES,
+            Shape::Index | Shape::List => Self::VALUES,
+        };
+        let with = |number| match shape {
+            Shape::Single => [number, first, 0, 0],
+            Shape::Index | Shape::List => [number, config[1], first, 0],
+        };
+        let fits = |number| Self::of(shape, with(number)).is_some_and(|this| this.len <= longest);
+        let asked = now.checked_add(asked)?;
+        let least = asked.max(now.saturating_add(now.div_ceil(LEAST_GROWTH)));
+        let best = asked.max(now.saturating_mul(2)).min(most);
+        if least > most || !fits(least) {
+            return None;
+        }
+        // The most that fit.
+        let (mut fit, mut over) = (least, best + 1);
+        if fits(best) {
+            return Some(with(best));
+        }
+        while fit + 1 < over {
+            let middle = fit + (over - fit) / 2;
+            match fits(middle) {
+                true => fit = middle,
+                false => over = middle,
+            }
+        }
+        Some(with(fit))
     }
 
     fn with(slots: u64, blocks: u64, payload: u64) -> Option<Self> {

@@ -111,6 +111,7 @@ pub(crate) mod layout;
 pub(crate) mod list;
 pub(crate) mod read;
 mod sweep;
+pub(crate) mod transfer;
 #[cfg(all(feature = "inspect", not(loom)))]
 pub(crate) mod view;
 pub(crate) mod wait;

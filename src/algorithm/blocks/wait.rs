@@ -60,8 +60,9 @@ impl<'a> Blocks<'a> {
             Writer::new(self, me).sweep();
             lock.mark_consistent(&mut token);
         }
-        // A process that was reaped meanwhile may have swept beside its successor.
-        if !lock.unlock_if_held(token, false) {
+        // A process that was reaped meanwhile may have swept beside its successor. And the next
+        // writer is to know that the last one may still go on, if it was reaped alive.
+        if !lock.unlock_if_held(token, died) {
             lock.poison_for_the_next();
         }
         if died {

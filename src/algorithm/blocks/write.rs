@@ -45,6 +45,8 @@ pub(crate) enum WriteError {
     MembershipLost,
     /// The mutex was held by a live participant until the deadline.
     Busy,
+    /// The object has moved to where there is more room.
+    Moved,
 }
 
 impl From<Corrupt> for WriteError {
@@ -96,7 +98,9 @@ impl NewContent<'_> {
 #[derive(Clone, Copy)]
 pub(crate) struct Writer<'a> {
     pub(super) blocks: Blocks<'a>,
-    me: Tag,
+    pub(super) me: Tag,
+    /// Whether the last owner of the mutex died, or may have been reaped alive.
+    is_successor: bool,
 }
 
 impl<'a> Blocks<'a> {
@@ -112,8 +116,13 @@ impl<'a> Blocks<'a> {
         let lock = self.state.lock();
         let mut token = lock.lock(me, peers, deadline)?;
         let before = self.state.changes();
-        let writer = Writer { blocks: self, me };
-        if (token.owner_died() || token.is_poisoned()) && !mutation(852) {
+        let is_successor = token.owner_died() || token.is_poisoned();
+        let writer = Writer {
+            blocks: self,
+            me,
+            is_successor,
+        };
+        if is_successor && !mutation(852) {
             // What was poisoned before it was swept needs no other sweep.
             lock.clear_poison();
             writer.sweep();
@@ -158,7 +167,27 @@ impl BlocksState {
 impl<'a> Writer<'a> {
     /// The caller has the mutex.
     pub(super) fn new(blocks: Blocks<'a>, me: Tag) -> Self {
-        Self { blocks, me }
+        Self {
+            blocks,
+            me,
+            is_successor: false,
+        }
+    }
+
+    /// Whether the last owner of the mutex died, or may have been reaped alive, so it may still go
+    /// on.
+    pub(crate) fn is_successor(self) -> bool {
+        self.is_successor
+    }
+
+    /// The number of changes.
+    pub(crate) fn changes(self) -> u64 {
+        self.blocks.state.changes()
+    }
+
+    /// Whether this process has the mutex; what a successor has done is seen.
+    pub(crate) fn is_still_owner(self) -> bool {
+        self.blocks.state.lock().is_still_of(self.me)
     }
 
     pub(super) fn root(self) -> Root {

@@ -16,8 +16,8 @@
 //!
 //! (G1) and (G2) of [`manager`](super).
 
-use super::{FREE, FREEING, HoldError, Manager, ObjectRef};
-use crate::facade::{AtomicU64, Ordering, barrier_after_rmw, mutation, ordering};
+use super::{FREE, FREEING, HoldError, Manager, ObjectRef, ObjectWord};
+use crate::facade::{AtomicU64, Ordering, barrier_after_rmw, fence, mutation, ordering};
 use crate::format::Record;
 use crate::participant::{Liveness, Tag, is_still_registered};
 
@@ -35,6 +35,30 @@ fn owner(cell: u64) -> u32 {
 /// How often the participant of a cell holds the object.
 fn count(cell: u64) -> u64 {
     cell / ONE
+}
+
+/// Calls `read` if the object whose state this is is live, and returns what it returns if the
+/// object is still live then; `None` if it was removed, or has moved. No hold is needed to read
+/// words of the object: what was read of another one's does not count.
+#[inline(always)]
+pub(crate) fn read_live<R>(
+    state: &AtomicU64,
+    object: ObjectRef,
+    read: impl FnOnce() -> R,
+) -> Option<R> {
+    // ORDERING: Acquire; (G3).
+    let before = ObjectWord(state.load(Ordering::Acquire));
+    if before.first_attempt() != object.word {
+        return None;
+    }
+    let result = read();
+    // ORDERING: Acquire; (G5).
+    if !mutation(898) {
+        fence(Ordering::Acquire);
+    }
+    // ORDERING: Relaxed; the fence is before it.
+    let after = ObjectWord(state.load(Ordering::Relaxed));
+    (after.first_attempt() == object.word || mutation(894)).then_some(result)
 }
 
 impl<'a> Manager<'a> {

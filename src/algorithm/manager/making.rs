@@ -18,11 +18,13 @@
 //!
 //! (G1) to (G4) of [`manager`](super).
 
+use super::look_up::Wanted;
 use super::{
-    FREE, FREEING, HeldObject, HoldError, LIVE, Manager, ObjectRef, ObjectWord, REMOVED, hash_of,
+    FREE, FREEING, HeldObject, HoldError, LIVE, MOVED, Manager, ObjectNumber, ObjectRef,
+    ObjectWord, REMOVED, hash_of,
 };
 use crate::algorithm::mutex::MutexError;
-use crate::facade::{Deadline, Ordering, barrier_after_rmw, fence, mutation};
+use crate::facade::{AtomicU64, Deadline, Ordering, barrier_after_rmw, fence, mutation};
 use crate::format::{Name, Record};
 use crate::participant::{Liveness, Tag};
 
@@ -39,6 +41,8 @@ pub(crate) enum NotMade {
     Full {
         free: u64,
     },
+    /// Its bytes could not be prepared.
+    Unprepared,
     /// A record is garbage, or the mutex cannot be acquired, or its own object not be held.
     Hold(HoldError),
     Mutex(MutexError),
@@ -108,7 +112,7 @@ impl Manager<'_> {
 
     /// Calls `body` as the owner of the mutex. A dead owner has left nothing to repair but what
     /// each owner does first: to collect.
-    fn locked<R>(
+    pub(super) fn locked<R>(
         self,
         me: Tag,
         peers: &impl Liveness,
@@ -127,28 +131,55 @@ impl Manager<'_> {
 
     fn create_locked(
         self,
-        mut record: Record,
+        record: Record,
         me: Tag,
         peers: &impl Liveness,
         used: &mut impl ExtentBuffer,
         prepare: impl FnOnce(u64),
     ) -> Result<HeldObject, NotMade> {
+        self.collect(peers);
         if let Some(there) = self.named(record.name)? {
             return Err(NotMade::Exists { kind: there.kind });
         }
-        self.collect(peers);
+        let published = self.publish((record, [0, 0]), LIVE, me, peers, used, |offset| {
+            prepare(offset);
+            true
+        });
+        published.map(|(held, _)| held)
+    }
+
+    /// Writes an object into a free record and makes the record's state `state`; returns it, held,
+    /// with that word. The record has the offset of the one before, or 0; `words` are the number of
+    /// the object and of the record before; `prepare` writes the bytes, and returns whether it did.
+    /// For the owner of the mutex, after it has collected.
+    pub(super) fn publish(
+        self,
+        (mut record, words): (Record, [u64; 2]),
+        state: u64,
+        me: Tag,
+        peers: &impl Liveness,
+        used: &mut impl ExtentBuffer,
+        prepare: impl FnOnce(u64) -> bool,
+    ) -> Result<(HeldObject, ObjectWord), NotMade> {
         let mut free = (0..self.count()).filter(|index| self.word(*index).state() == FREE);
         let index = free.next().ok_or(NotMade::RecordsFull)?;
-        record.offset = self.place(record.len, used)?;
-        let (state, hash) = self.head(index).ok_or(NotMade::RecordsFull)?;
+        record.offset = match record.offset {
+            0 => self.place(record.len, used)?,
+            before => self.place_beside(before, record.len, used)?,
+        };
+        let head = self.head(index).ok_or(NotMade::RecordsFull)?;
         let before = self.word(index);
         self.count_in(index, me, peers)?;
-        prepare(record.offset);
+        // ORDERING: Release; (G5). No seeded bug omits it: a collector's barrier is one, too.
+        fence(Ordering::Release);
         let lost = NotMade::Mutex(MutexError::MembershipLost);
         let give_up = |error| {
             self.release(index, me);
             Err(error)
         };
+        if !prepare(record.offset) {
+            return give_up(NotMade::Unprepared);
+        }
         if !self.state.lock().is_of(me) {
             return give_up(lost);
         }
@@ -157,30 +188,46 @@ impl Manager<'_> {
             write();
         }
         // ORDERING: Relaxed; (G3) publishes it.
-        hash.store(hash_of(record.name), Ordering::Relaxed);
-        let word = before.next();
+        head[1].store(hash_of(record.name), Ordering::Relaxed);
+        // ORDERING: Release; a process that reads it sees that the record was FREE.
+        let store = |word: &AtomicU64, value| word.store(value, Ordering::Release);
+        store(&head[2], words[0]);
+        store(&head[3], words[1]);
+        let word = before.next(state);
         // ORDERING: Release; (G3). No seeded bug weakens it: the barrier behind it publishes, too.
-        if state
+        if head[0]
             .compare_exchange(before.0, word.0, Ordering::Release, Ordering::Relaxed)
             .is_err()
         {
             return give_up(lost);
         }
-        let object = ObjectRef { index, word };
         barrier_after_rmw();
         if mutation(886) {
             write();
         }
         if !self.state.lock().is_of(me) {
-            self.remove(object);
+            self.change(index, word, REMOVED);
             return give_up(lost);
         }
-        Ok(HeldObject { object, record })
+        let object = ObjectRef {
+            index,
+            word: word.with(LIVE),
+        };
+        let number = match words[0] {
+            0 => object.number(),
+            number => ObjectNumber(number),
+        };
+        let held = HeldObject {
+            object,
+            number,
+            record,
+        };
+        Ok((held, word))
     }
 
     /// The record of the live object of that name. For the owner of the mutex.
     fn named(self, name: Name) -> Result<Option<Record>, HoldError> {
-        for object in self.objects(Some(hash_of(name))) {
+        for object in self.objects(Some(Wanted::Name(name))) {
             let record = self.record(object.index)?;
             if record.name == name && !mutation(880) {
                 return Ok(Some(record));
@@ -189,26 +236,23 @@ impl Manager<'_> {
         Ok(None)
     }
 
-    /// Frees the records of removed objects that no participant holds. For the owner of the mutex.
-    fn collect(self, peers: &impl Liveness) {
+    /// Settles what growths have left, and frees the records of removed objects that no participant
+    /// holds. For the owner of the mutex.
+    pub(super) fn collect(self, peers: &impl Liveness) {
+        self.settle_all();
         for index in 0..self.count() {
-            let Some((state, _)) = self.head(index) else {
-                return;
-            };
             let seen = self.word(index);
-            let change = |from: ObjectWord, to: u64| {
-                // ORDERING: Release; (G4). Acquire; what a former collector did.
-                let (both, relaxed) = (Ordering::AcqRel, Ordering::Relaxed);
-                let to = from.with(to);
-                state
-                    .compare_exchange(from.0, to.0, both, relaxed)
-                    .is_ok()
-                    .then_some(to)
-            };
             let freeing = match seen.state() {
-                REMOVED => change(seen, FREEING),
+                REMOVED => self.change(index, seen, FREEING),
                 FREEING if !mutation(881) => Some(seen),
-                LIVE if mutation(882) => change(seen, FREEING),
+                LIVE if mutation(882) => self.change(index, seen, FREEING),
+                MOVED => {
+                    // (H3): what took its place was GROWN before.
+                    if !mutation(891) {
+                        self.settle_all();
+                    }
+                    self.change(index, seen, FREEING)
+                }
                 _ => None,
             };
             let Some(freeing) = freeing else { continue };
@@ -217,7 +261,7 @@ impl Manager<'_> {
                 fence(Ordering::SeqCst);
             }
             let is_held = self.is_held(index, peers) && !mutation(884);
-            change(freeing, if is_held { REMOVED } else { FREE });
+            self.change(index, freeing, if is_held { REMOVED } else { FREE });
         }
     }
 
@@ -245,6 +289,28 @@ impl Manager<'_> {
             at = at.max(self.pool + blocks * self.block);
         }
         Ok(None)
+    }
+
+    /// Returns the offset of free bytes of that length, as far as can be from what is to be free
+    /// later: so that is one with most of the rest.
+    fn place_beside(
+        self,
+        before: u64,
+        len: u64,
+        used: &mut impl ExtentBuffer,
+    ) -> Result<u64, NotMade> {
+        let half = self.blocks / 2 * self.block;
+        if before >= self.pool + half {
+            return self.place(len, used);
+        }
+        let (mut longest, mut last) = (0, None);
+        self.gaps(used, |at, free| {
+            longest = longest.max(free);
+            let blocks = (free / self.block).checked_sub(len.div_ceil(self.block));
+            last = blocks.map(|blocks| at + blocks * self.block).or(last);
+            false
+        })?;
+        last.ok_or(NotMade::Full { free: longest })
     }
 
     /// Returns the offset of the first free bytes of that length.

@@ -2,20 +2,25 @@
 //!
 //! # State
 //!
-//! A [mutex](super::mutex) that creators take; for each object that there can be a state, the hash
-//! of its name, a record, and a cell for each participant; and the pool.
+//! A [mutex](super::mutex) that creators take, and a count of growths; for each object that there
+//! can be a head, a record, and a cell for each participant; and the pool.
 //!
 //! ```text
-//! state  | edition: 62 | FREE, LIVE, REMOVED or FREEING: 2 |
+//! head   | state | hash of the name | number | number of the one before |
+//! state  | edition: 45 | attempt: 16 | FREE, LIVE, REMOVED, FREEING, GROWN or MOVED: 3 |
+//! number | edition of the first record of the object: 45 | its index: 16 |
 //! record | as one of the directory: kind, place in the pool, payload, configuration, name |
 //! cell   | times the participant holds the object: 35 | tag of the participant: 29 |   0 = none
 //! ```
+//!
+//! An object that [grows](growth) has one record after the other; the number, which no other object
+//! ever has, stays the same.
 //!
 //! There is no list of free blocks: a block is free if it belongs to no record that is not FREE.
 //!
 //! Invariant 1: a record changes, and the blocks that it names are given to another, only while its
 //! state is FREE.
-//! Invariant 2: a participant accesses an object, or reads its record, only while its own cell
+//! Invariant 2: a participant writes to an object, or reads its record, only while its own cell
 //! counts it, or as the owner of the mutex.
 //!
 //! # Protocol
@@ -30,8 +35,11 @@
 //!   other record has; hold; prepare the bytes; write the record; CAS the state from FREE to LIVE
 //!   of the next edition: **the commit**; unlock.
 //! - remove: CAS the state from LIVE to REMOVED: **the commit**. No handle is made after that.
-//! - collect, under the mutex: for each REMOVED record CAS the state to FREEING; if no cell counts a
-//!   registered participant, CAS it to FREE, else to REMOVED again.
+//! - read: load the state; copy; load the state again, behind a fence. What was copied counts if it
+//!   was LIVE, of the same edition, both times: no hold is needed.
+//! - grow: see [`growth`].
+//! - collect, under the mutex: settle growths; for each REMOVED record CAS the state to FREEING; if
+//!   no cell counts a registered participant, CAS it to FREE, else to REMOVED again.
 //!
 //! # Crash
 //!
@@ -39,8 +47,10 @@
 //! |---|---|---|
 //! | create, before the commit | bytes, a record and a cell that are no object's; the mutex's dead tag | the next creator, which overwrites them; a reaper clears the cell |
 //! | create, after it | a complete object, a dead cell, the mutex's dead tag | the next creator takes the mutex over; a reaper clears the cell |
+//! | grow | see [`growth`] | |
 //! | hold, release, or in between | a dead cell | a reaper, which first recovers what the participant held in the object |
 //! | remove | LIVE or REMOVED | - |
+//! | read | nothing | - |
 //! | collect | FREEING | the next creator, which collects it again |
 //! | reaping | the reaper's own dead cell | the next reaper |
 //!
@@ -73,11 +83,15 @@
 //! the object is before it is given to another. (G3) The commit of a creation (Release) pairs with
 //! the load of the state (Acquire): the record and the prepared bytes. (G4) FREE (Release) is
 //! loaded by the next creator under the mutex, whose (M1) orders them; the edition tells a holder
-//! that was stopped before its barrier.
+//! that was stopped before its barrier. (G5) A release fence is between FREE and the first byte of
+//! the next object, and an acquire fence between what a reader copied and its second load of the
+//! state: a reader that copied a later object's byte sees that its own is not LIVE.
 
 pub(crate) mod entry;
-mod holds;
+pub(crate) mod growth;
+pub(crate) mod holds;
 pub(crate) mod layout;
+pub(crate) mod look_up;
 pub(crate) mod making;
 #[cfg(all(test, loom))]
 pub(crate) mod tests;
@@ -88,33 +102,49 @@ use core::ptr::NonNull;
 
 use crate::algorithm::directory::RecordState;
 use crate::algorithm::mutex::MutexState;
-use crate::facade::{AtomicU64, Ordering};
+use crate::facade::{AtomicU32, AtomicU64, Ordering};
 use crate::format::{Name, NameHash, Padded, Record, RecordFault};
-use crate::participant::{Liveness, Tag};
 
-/// The words of a record's head: its state, and the hash of its name.
-pub(crate) const HEAD: usize = 2;
+/// The words of a record's head: its state, the hash of its name, the number of its object, and of
+/// the record that it takes the place of.
+pub(crate) const HEAD: usize = 4;
 
 /// The words of a manager before its records, in the segment.
 #[repr(C)]
 pub(crate) struct ManagerState {
-    lock: Padded<MutexState>,
+    creators: Padded<Creators>,
+}
+
+#[repr(C)]
+struct Creators {
+    lock: MutexState,
+    _unused: AtomicU32,
+    /// The number of growths, of which some were not committed.
+    growths: AtomicU64,
 }
 
 impl ManagerState {
     #[cfg(all(test, loom))]
     pub(crate) fn new() -> Self {
         Self {
-            lock: Padded(MutexState::new()),
+            creators: Padded(Creators {
+                lock: MutexState::new(),
+                _unused: AtomicU32::new(0),
+                growths: AtomicU64::new(0),
+            }),
         }
     }
 
     pub(crate) fn lock(&self) -> &MutexState {
-        &self.lock.0
+        &self.creators.0.lock
+    }
+
+    fn growths(&self) -> &AtomicU64 {
+        &self.creators.0.growths
     }
 }
 
-/// The state of a record, and its edition.
+/// The state of a record, its edition, and how many growths of it did not come about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ObjectWord(u64);
 
@@ -122,7 +152,15 @@ const FREE: u64 = 0;
 const LIVE: u64 = 1;
 const REMOVED: u64 = 2;
 const FREEING: u64 = 3;
-const STATE: u64 = 3;
+/// It is to take the place of the one before, or has.
+const GROWN: u64 = 4;
+/// Another record has taken its place.
+const MOVED: u64 = 5;
+const STATE: u64 = 7;
+const ATTEMPT: u64 = STATE + 1;
+const ATTEMPTS: u64 = 0xffff * ATTEMPT;
+const EDITION: u32 = 19;
+const INDEX: u32 = 16;
 
 impl ObjectWord {
     fn with(self, state: u64) -> Self {
@@ -130,30 +168,48 @@ impl ObjectWord {
     }
 
     /// The word of the next object that has the record.
-    fn next(self) -> Self {
-        Self((self.0 & !STATE).wrapping_add(STATE + 1) | LIVE)
+    fn next(self, state: u64) -> Self {
+        let edition = (self.0 >> EDITION).wrapping_add(1);
+        Self(edition << EDITION | state)
+    }
+
+    /// The same after one more growth that did not come about.
+    fn next_attempt(self) -> Self {
+        let attempts = self.0.wrapping_add(ATTEMPT) & ATTEMPTS;
+        Self(self.0 & !ATTEMPTS | attempts)
+    }
+
+    /// The same whatever growths did not come about.
+    #[inline]
+    pub(crate) fn first_attempt(self) -> Self {
+        Self(self.0 & !ATTEMPTS)
     }
 
     fn state(self) -> u64 {
         self.0 & STATE
     }
 
-    fn is_live(self) -> bool {
-        self.state() == LIVE
-    }
-
-    pub(crate) fn edition(self) -> u64 {
-        self.0 >> 2
+    fn edition(self) -> u64 {
+        self.0 >> EDITION
     }
 
     pub(crate) fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
+}
 
-    /// The word of a live object of that edition.
-    #[cfg(any(loom, feature = "process"))]
-    pub(crate) fn live(edition: u64) -> Self {
-        Self(edition << 2 | LIVE)
+/// What no other object of a manager has, or ever had: the edition and the index of the first
+/// record that it had. Never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ObjectNumber(u64);
+
+impl ObjectNumber {
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    pub(crate) fn bits(self) -> u64 {
+        self.0
     }
 }
 
@@ -161,13 +217,29 @@ impl ObjectWord {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ObjectRef {
     pub(crate) index: u32,
+    /// LIVE, of the first attempt.
     pub(crate) word: ObjectWord,
+}
+
+impl ObjectRef {
+    fn number(self) -> ObjectNumber {
+        ObjectNumber(self.word.edition() << INDEX | u64::from(self.index))
+    }
+
+    /// The object, or the record, of a number.
+    #[expect(clippy::cast_possible_truncation, reason = "masked")]
+    fn numbered(number: ObjectNumber) -> Self {
+        let index = number.0 as u32 & ((1 << INDEX) - 1);
+        let word = ObjectWord((number.0 >> INDEX) << EDITION | LIVE);
+        Self { index, word }
+    }
 }
 
 /// An object that was found or created, which the caller holds, and its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HeldObject {
     pub(crate) object: ObjectRef,
+    pub(crate) number: ObjectNumber,
     pub(crate) record: Record,
 }
 
@@ -206,31 +278,47 @@ fn hash_of(name: Name) -> u64 {
 }
 
 impl<'a> Manager<'a> {
-    fn head(self, index: u32) -> Option<(&'a AtomicU64, &'a AtomicU64)> {
+    fn head(self, index: u32) -> Option<&'a [AtomicU64]> {
         let from = index as usize * HEAD;
-        let head = self.heads.get(from..from + HEAD)?;
-        Some((&head[0], &head[1]))
+        self.heads.get(from..from + HEAD)
     }
 
     /// Where the state of an object is.
     pub(crate) fn state_of(self, object: ObjectRef) -> Option<NonNull<AtomicU64>> {
-        self.head(object.index)
-            .map(|(state, _)| NonNull::from(state))
+        self.head(object.index).map(|head| NonNull::from(&head[0]))
     }
 
     /// The state of a record.
     fn word(self, index: u32) -> ObjectWord {
         // ORDERING: Acquire; pairs with (G3). No seeded bug weakens it: the barrier of a holder
         // acquires, too.
-        let load = |state: &AtomicU64| ObjectWord(state.load(Ordering::Acquire));
-        self.head(index)
-            .map_or(ObjectWord(FREE), |(state, _)| load(state))
+        let load = |head: &[AtomicU64]| ObjectWord(head[0].load(Ordering::Acquire));
+        self.head(index).map_or(ObjectWord(FREE), load)
     }
 
-    /// Returns whether an object was removed. One load.
+    /// The number of a record's object.
+    fn number(self, object: ObjectRef) -> ObjectNumber {
+        // ORDERING: Acquire; a process that reads a later object's number sees its record FREE.
+        let number = self.head(object.index);
+        match number.map_or(0, |head| head[2].load(Ordering::Acquire)) {
+            0 => object.number(),
+            number => ObjectNumber(number),
+        }
+    }
+
+    /// Changes the state of a record, if it is `from`.
+    fn change(self, index: u32, from: ObjectWord, to: u64) -> Option<ObjectWord> {
+        let to = from.with(to);
+        // ORDERING: Release; (G4), and (H1) to (H3). Acquire; what the last one to change it saw.
+        let (both, relaxed) = (Ordering::AcqRel, Ordering::Relaxed);
+        let changed = self.head(index)?[0].compare_exchange(from.0, to.0, both, relaxed);
+        changed.is_ok().then_some(to)
+    }
+
+    /// Returns whether an object was removed, or has moved. One load.
     #[inline]
     pub(crate) fn is_removed(self, object: ObjectRef) -> bool {
-        self.word(object.index) != object.word
+        self.word(object.index).first_attempt() != object.word
     }
 
     /// The number of records.
@@ -246,68 +334,16 @@ impl<'a> Manager<'a> {
             .map_err(|fault| HoldError::Corrupt { index, fault })
     }
 
-    /// Returns the live object of that name, held; `Removed` if there is none.
-    pub(crate) fn open(
-        self,
-        name: Name,
-        me: Tag,
-        peers: &impl Liveness,
-    ) -> Result<HeldObject, HoldError> {
-        let wanted = hash_of(name);
-        self.objects(Some(wanted))
-            .find_map(|object| {
-                let held = self.open_at(object, me, peers);
-                match held {
-                    Ok(held) if held.record.name == name => Some(Ok(held)),
-                    Ok(held) => {
-                        self.release(held.object.index, me);
-                        None
-                    }
-                    Err(HoldError::Removed) => None,
-                    Err(error) => Some(Err(error)),
-                }
-            })
-            .unwrap_or(Err(HoldError::Removed))
-    }
-
-    /// The objects that are live when they are returned, all or those of one hash.
-    pub(crate) fn objects(self, hash: Option<u64>) -> impl Iterator<Item = ObjectRef> + 'a {
-        (0..self.count()).filter_map(move |index| {
-            let word = self.word(index);
-            let (_, of) = self.head(index)?;
-            // ORDERING: Relaxed; (G3) orders it, and the name is compared when it is held.
-            let is_wanted = hash.is_none_or(|hash| hash == of.load(Ordering::Relaxed));
-            (word.is_live() && is_wanted).then_some(ObjectRef { index, word })
-        })
-    }
-
-    /// Returns a live object, held, and its record.
-    pub(crate) fn open_at(
-        self,
-        object: ObjectRef,
-        me: Tag,
-        peers: &impl Liveness,
-    ) -> Result<HeldObject, HoldError> {
-        self.hold(object, me, peers)?;
-        match self.record(object.index) {
-            Ok(record) => Ok(HeldObject { object, record }),
-            Err(error) => {
-                self.release(object.index, me);
-                Err(error)
+    /// Removes an object; returns false if it was removed before, or has moved.
+    pub(crate) fn remove(self, object: ObjectRef) -> bool {
+        loop {
+            let seen = self.word(object.index);
+            if seen.first_attempt() != object.word {
+                return false;
+            }
+            if self.change(object.index, seen, REMOVED).is_some() {
+                return true;
             }
         }
-    }
-
-    /// Removes an object; returns false if it was removed before.
-    pub(crate) fn remove(self, object: ObjectRef) -> bool {
-        let Some((state, _)) = self.head(object.index) else {
-            return false;
-        };
-        let removed = object.word.with(REMOVED).0;
-        // ORDERING: Release; a collector that acquires it sees what the remover saw.
-        let (both, relaxed) = (Ordering::AcqRel, Ordering::Relaxed);
-        state
-            .compare_exchange(object.word.0, removed, both, relaxed)
-            .is_ok()
     }
 }

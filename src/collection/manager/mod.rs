@@ -23,7 +23,9 @@
 //!   still share the object.
 //! - **A forked child** holds nothing until it has opened an object itself, or, of a `Dict` and the
 //!   like, used it. Let it open what it needs.
-//! - **An object has the room that it was created with**, as an entry does.
+//! - **A `Dict`, `List`, `Set`, `Namespace` or `Shared` [grows](crate::object#growth)** when a
+//!   value finds no room, as far as the manager has room. Others have the room that they were
+//!   created with, as an entry does.
 
 mod options;
 #[cfg(feature = "process")]
@@ -243,8 +245,8 @@ impl Manager {
 
     /// Opens the object that a handle of another process named.
     #[cfg(feature = "process")]
-    pub(crate) fn open_at<P: Placeable>(&self, index: u32, edition: u64) -> Result<P, EntryError> {
-        self.entry.open_at(index, edition)
+    pub(crate) fn open_at<P: Placeable>(&self, number: u64) -> Result<P, EntryError> {
+        self.entry.open_at(number)
     }
 
     /// Returns the segment of the manager.

@@ -9,7 +9,7 @@ use crate::segment::{EntryError, IntoConfig};
 use crate::sync::{Event, Mutex};
 
 impl Manager {
-    /// Creates a dictionary, with room for so many values; see [`Dict`].
+    /// Creates a dictionary, with room for so many values at first; see [`Dict`].
     ///
     /// # Errors
     ///
@@ -37,7 +37,7 @@ impl Manager {
         self.create(name, room.into_config())
     }
 
-    /// Creates a list, with room for so many values; see [`List`].
+    /// Creates a list, with room for so many values at first; see [`List`].
     ///
     /// # Errors
     ///
@@ -50,7 +50,7 @@ impl Manager {
         self.create(name, room.into_config())
     }
 
-    /// Creates a set, with room for so many values; see [`Set`].
+    /// Creates a set, with room for so many values at first; see [`Set`].
     ///
     /// # Errors
     ///
@@ -63,7 +63,7 @@ impl Manager {
         self.create(name, room.into_config())
     }
 
-    /// Creates a namespace, with room for so many attributes; see [`Namespace`].
+    /// Creates a namespace, with room for so many attributes at first; see [`Namespace`].
     ///
     /// # Errors
     ///
@@ -76,7 +76,8 @@ impl Manager {
         self.create(name, room.into_config())
     }
 
-    /// Creates one value of any serde type, of up to 4,096 bytes when encoded; see [`Shared`].
+    /// Creates one value of any serde type, with room for 4,096 bytes when encoded at first; see
+    /// [`Shared`].
     ///
     /// # Errors
     ///

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::store::Store;
+use super::words::ObjectWords;
 use crate::facade::WaitHistory;
-use crate::segment::{Fault, Waitable, waitable};
+use crate::segment::{Fault, HoldUse, Waitable, waitable};
 use crate::wait::event_count::EventCount;
 use crate::wait::select::{NotMember, Source, SourceRef};
 
@@ -13,7 +14,8 @@ use crate::wait::select::{NotMember, Source, SourceRef};
 /// other objects, and [`Shared::until_newer`](crate::Shared::until_newer).
 ///
 /// It is ready from the change on for good: make another one to wait for the next change. It is
-/// ready, too, when the object was removed from its manager, as the next operation says.
+/// ready, too, when the object was removed from its manager, as the next operation says, and when
+/// the object has grown.
 ///
 /// # Examples
 ///
@@ -33,6 +35,10 @@ use crate::wait::select::{NotMember, Source, SourceRef};
 #[must_use = "it waits when it is told to"]
 pub struct UntilChanged<'a> {
     store: &'a Store,
+    /// What the object was when the wait began, and what keeps its room for the event.
+    words: &'a ObjectWords,
+    generation: u32,
+    _used: Option<HoldUse<'a>>,
     /// The number of changes, or of the value that there is, which it is to be another than.
     since: Since,
 }
@@ -45,16 +51,24 @@ pub(super) enum Since {
 
 impl<'a> UntilChanged<'a> {
     pub(super) fn new(store: &'a Store, since: Since) -> Self {
-        Self { store, since }
+        let (words, generation) = store.newest();
+        Self {
+            store,
+            words,
+            generation,
+            _used: words.hold().and_then(|hold| hold.enter()),
+            since,
+        }
     }
 
-    /// Returns whether the object was changed, or removed from its manager. Never blocks.
+    /// Returns whether the object was changed, has grown, or was removed from its manager. Never
+    /// blocks.
     pub fn is_changed(&self) -> bool {
-        let Ok(blocks) = self.store.live() else {
+        if self.store.ensure_live().is_err() || self.store.newest().1 != self.generation {
             return true;
-        };
+        }
         match self.since {
-            Since::Changes(changes) => blocks.state.changes() != changes,
+            Since::Changes(changes) => self.store.changes() != changes,
             Since::Version(version) => self.store.version() != Some(version),
         }
     }
@@ -66,7 +80,7 @@ impl Source for UntilChanged<'_> {
     }
 
     fn event(&self) -> &EventCount {
-        self.store.blocks().state.event()
+        self.words.state.state().event()
     }
 
     fn history(&self) -> Option<&WaitHistory> {
@@ -74,7 +88,7 @@ impl Source for UntilChanged<'_> {
     }
 
     fn progress(&self) -> u64 {
-        self.store.blocks().state.changes()
+        self.words.state.state().changes()
     }
 
     /// A notification wakes all.

@@ -7,9 +7,9 @@ use std::marker::PhantomData;
 use super::iter::{KeyedValue, entry_of};
 use super::store::{Store, decode, encode, value_bytes, with_scratch};
 use super::{Iter, KeyOf, Keys, ObjectError, ObjectOptions, Stored, Values};
-use crate::algorithm::blocks::Shape;
 use crate::algorithm::blocks::layout::BlocksLayout;
 use crate::algorithm::blocks::read::Content;
+use crate::algorithm::blocks::{Blocks, Shape};
 use crate::codec;
 use crate::format::{Kind, PayloadShape};
 use crate::payload::describe;
@@ -19,8 +19,8 @@ use crate::segment::{Entry, EntryError, Placeable, sealed};
 ///
 /// As a [`HashMap`](std::collections::HashMap) that all processes read and change. Reads take no
 /// lock; a change is made whole or not at all, wherever its process is killed. See [what holds for
-/// each object](crate::object#what-holds-for-each-object). It has the room that it was created
-/// with.
+/// each object](crate::object#what-holds-for-each-object). In a segment it has the room
+/// that it was created with; in a [`Manager`](crate::Manager) it grows.
 ///
 /// Keys are equal if their encodings are: two NaN of the same bits are, 0.0 and -0.0 are not, and
 /// two `HashMap`s hardly ever.
@@ -280,7 +280,7 @@ impl<K: Stored, V: Stored> Dict<K, V> {
     /// Returns the number of keys. It may be stale when it is returned; if a process was killed in
     /// the middle of a change, it may be wrong by one until the next change.
     pub fn len(&self) -> u64 {
-        self.store.blocks().len()
+        self.store.peek(|blocks| blocks.len())
     }
 
     /// Returns whether there is no key; as [`len`](Self::len).
@@ -314,27 +314,42 @@ impl<K: Stored, V: Stored> Dict<K, V> {
     pub fn snapshot(&self) -> Result<Vec<(K, V)>, ObjectError> {
         let mut all = Vec::new();
         let mut words = Vec::new();
-        let mut add = |content: &Content, words: &[u64]| all.push(KeyedValue::new(content, words));
-        self.store
-            .write(|writer| writer.each(&mut words, &mut add))?;
+        self.store.write(|writer| {
+            all.clear();
+            let add = |content: &Content, words: &[u64]| all.push(KeyedValue::new(content, words));
+            writer.each(&mut words, add)
+        })?;
         all.iter().map(entry_of).collect()
     }
 
     changes_of!("dictionary", |this| this.store);
 
     /// Looks a key up, and up to `most` words of its value.
-    #[inline]
+    #[inline(always)]
     fn look_up<Q: KeyOf<K> + ?Sized, R>(
         &self,
         key: &Q,
         most: usize,
         found: impl FnOnce(&Content, &[u64]) -> Result<R, ObjectError>,
     ) -> Result<Option<R>, ObjectError> {
+        self.look_up_seen(key, most, found).map(|(found, _)| found)
+    }
+
+    /// The same, and how often the dictionary had grown.
+    #[inline(always)]
+    fn look_up_seen<Q: KeyOf<K> + ?Sized, R>(
+        &self,
+        key: &Q,
+        most: usize,
+        found: impl FnOnce(&Content, &[u64]) -> Result<R, ObjectError>,
+    ) -> Result<(Option<R>, u32), ObjectError> {
         with_scratch(|scratch| {
             let (key, _, words) = scratch.key::<K, Q>(key)?;
-            match self.store.live()?.get(&key, most, words) {
-                Ok(Some(content)) => found(&content, words).map(Some),
-                Ok(None) => Ok(None),
+            let get = |blocks: Blocks<'_>, seen| (blocks.get(&key, most, words), seen);
+            let (content, seen) = self.store.read_seen(get)?;
+            match content {
+                Ok(Some(content)) => found(&content, words).map(|found| (Some(found), seen)),
+                Ok(None) => Ok((None, seen)),
                 Err(corrupt) => Err(self.store.corrupt(corrupt)),
             }
         })
@@ -347,25 +362,38 @@ impl<K: Stored, V: Stored> Dict<K, V> {
         &self,
         key: &Q,
         value: &V,
-        accepts: impl FnOnce(Option<(&Content, &[u64])>) -> bool,
+        accepts: impl FnMut(Option<(&Content, &[u64])>) -> bool,
     ) -> Result<Option<bool>, ObjectError> {
+        Ok(self.put_seen(None, key, value, accepts)?.flatten())
+    }
+
+    /// The same, if the dictionary has grown as often as it had when it was read; returns `None` if
+    /// not.
+    #[inline]
+    fn put_seen<Q: KeyOf<K> + ?Sized>(
+        &self,
+        seen: Option<u32>,
+        key: &Q,
+        value: &V,
+        mut accepts: impl FnMut(Option<(&Content, &[u64])>) -> bool,
+    ) -> Result<Option<Option<bool>>, ObjectError> {
         with_scratch(|scratch| {
             let (key, bytes, words) = scratch.key::<K, Q>(key)?;
             encode(bytes, value)?;
             self.store
-                .write(|writer| writer.put(&key, bytes, words, accepts))
+                .write_seen(seen, |writer| writer.put(&key, bytes, words, &mut accepts))
         })
     }
 
     fn take<Q: KeyOf<K> + ?Sized>(
         &self,
         key: &Q,
-        accepts: impl FnOnce(Option<(&Content, &[u64])>) -> bool,
+        mut accepts: impl FnMut(Option<(&Content, &[u64])>) -> bool,
     ) -> Result<bool, ObjectError> {
         with_scratch(|scratch| {
             let (key, _, words) = scratch.key::<K, Q>(key)?;
             self.store
-                .write(|writer| writer.remove(&key, words, accepts))
+                .write(|writer| writer.remove(&key, words, &mut accepts))
         })
     }
 
@@ -377,7 +405,7 @@ impl<K: Stored, V: Stored> Dict<K, V> {
         mut change: impl FnMut(Option<V>) -> Result<(V, R), N>,
     ) -> Result<Result<R, N>, ObjectError> {
         loop {
-            let seen = self.look_up(key, usize::MAX, |content, words| {
+            let (seen, generation) = self.look_up_seen(key, usize::MAX, |content, words| {
                 Ok((*content, decode(content, words)?))
             })?;
             let (content, value) = seen.unzip();
@@ -385,12 +413,14 @@ impl<K: Stored, V: Stored> Dict<K, V> {
                 Ok(changed) => changed,
                 Err(unchanged) => return Ok(Err(unchanged)),
             };
-            let put = self.put(key, &value, |there| match (&content, there) {
+            let is_seen = |there: Option<(&Content, &[u64])>| match (&content, there) {
                 (None, None) => true,
                 (Some(seen), Some((now, _))) => seen.is(now),
                 _ => false,
-            });
-            if put?.is_some() {
+            };
+            // The contents of another generation are others.
+            let put = self.put_seen(Some(generation), key, &value, is_seen)?;
+            if put.flatten().is_some() {
                 return Ok(Ok(result));
             }
         }

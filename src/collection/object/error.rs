@@ -7,14 +7,15 @@ use crate::segment::fault::{errors, errors_around};
 errors! {
     /// The error of reading and changing an object: nothing was changed.
     pub enum ObjectError {
-        /// The object has no room for the value.
+        /// The object has no room for the value, and, in a [`Manager`](crate::Manager), cannot
+        /// grow.
         Full {
             /// The bytes that the value takes, with its key: whole blocks, or, of a
             /// [`Shared`](crate::Shared), its encoding.
             asked: u64,
             /// The bytes that are free for it.
             free: u64,
-        } => "expected {asked} free bytes, found {free} (more are given when the object is created)",
+        } => "expected {asked} free bytes, found {free} (more are given when the object, or its manager, is created)",
         /// The object was removed from its [`Manager`](crate::Manager).
         Removed => "the object was removed",
         /// The value or its key cannot be encoded, or what the object has cannot be decoded.

@@ -36,10 +36,14 @@ impl KeyedValue {
     }
 }
 
-/// The entries of an index, the keys of one home after those of another.
+/// The entries of an index, the keys of one home after those of another: of the homes that there
+/// were at first. If the index has grown since, each of them is several, all of which come
+/// together, so a key has come or comes still, wherever it is.
 struct Entries<'a> {
     store: &'a Store,
     home: usize,
+    /// The number of homes at first.
+    homes: usize,
     found: Vec<KeyedValue>,
     words: Vec<u64>,
 }
@@ -49,6 +53,7 @@ impl<'a> Entries<'a> {
         Self {
             store,
             home: 0,
+            homes: store.newest().0.blocks().slots,
             found: Vec::new(),
             words: Vec::new(),
         }
@@ -59,28 +64,35 @@ impl<'a> Entries<'a> {
             if let Some(found) = self.found.pop() {
                 return Some(Ok(found));
             }
-            let blocks = match self.store.live() {
-                Ok(blocks) if self.home < blocks.slots => blocks,
-                Ok(_) => return None,
+            if self.home >= self.homes {
+                return None;
+            }
+            let (home, homes) = (self.home, self.homes);
+            self.home += 1;
+            let (found, words) = (&mut self.found, &mut self.words);
+            let read = self.store.read(|blocks| {
+                found.clear();
+                let mut all = (home..blocks.slots).step_by(homes);
+                all.try_for_each(|home| {
+                    let first = found.len();
+                    blocks.bucket(home, words, |one| match one {
+                        None => found.truncate(first),
+                        Some((content, words)) => {
+                            let key = words.get(..content.key_words);
+                            if !found[first..].iter().any(|one| Some(one.key()) == key) {
+                                found.push(KeyedValue::new(content, words));
+                            }
+                        }
+                    })
+                })
+            });
+            match read {
+                Ok(Ok(())) => {}
+                Ok(Err(corrupt)) => return Some(Err(self.store.corrupt(corrupt))),
                 Err(error) => {
                     self.home = usize::MAX;
                     return Some(Err(error));
                 }
-            };
-            let home = self.home;
-            self.home += 1;
-            let found = &mut self.found;
-            let read = blocks.bucket(home, &mut self.words, |one| match one {
-                None => found.clear(),
-                Some((content, words)) => {
-                    let key = words.get(..content.key_words);
-                    if !found.iter().any(|one| Some(one.key()) == key) {
-                        found.push(KeyedValue::new(content, words));
-                    }
-                }
-            });
-            if let Err(corrupt) = read {
-                return Some(Err(self.store.corrupt(corrupt)));
             }
         }
     }

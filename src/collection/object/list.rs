@@ -7,9 +7,10 @@ use std::ops::{Bound, RangeBounds};
 use super::iter::KeyedValue;
 use super::store::{Store, decode, encode, with_scratch};
 use super::{ObjectError, ObjectOptions, Stored};
-use crate::algorithm::blocks::Shape;
 use crate::algorithm::blocks::layout::BlocksLayout;
 use crate::algorithm::blocks::read::Content;
+use crate::algorithm::blocks::write::Writer;
+use crate::algorithm::blocks::{Blocks, Shape};
 use crate::codec;
 use crate::format::{Kind, PayloadShape};
 use crate::payload::describe;
@@ -20,7 +21,8 @@ use crate::segment::{Entry, EntryError, Placeable, sealed};
 ///
 /// As a [`Vec`] that all processes read and change. Reads take no lock; a change is made whole or
 /// not at all, wherever its process is killed. See [what holds for each
-/// object](crate::object#what-holds-for-each-object). It has the room that it was created with.
+/// object](crate::object#what-holds-for-each-object). In a segment it has the room that it was
+/// created with; in a [`Manager`](crate::Manager) it grows.
 ///
 /// What is read is a copy. To change a value, [`update`](Self::update) it. `push`, `pop`, `set` and
 /// `get` take the same time however long the list is; `insert` and `remove` in the middle move the
@@ -57,7 +59,8 @@ impl<T: Stored> List<T> {
     /// [`ObjectError::Value`] and [`ObjectError::Fault`] if the bytes are no such value.
     #[inline]
     pub fn get(&self, index: usize) -> Result<Option<T>, ObjectError> {
-        self.look_at(index, |content, words| Ok(decode(content, words)?))
+        let found = self.look_at(index, |content, words| Ok(decode(content, words)?));
+        found.map(|(value, _)| value)
     }
 
     /// Returns the values of a range, as far as the list has them, one after the other while others
@@ -127,8 +130,8 @@ impl<T: Stored> List<T> {
     pub fn extend(&self, values: impl IntoIterator<Item = T>) -> Result<(), ObjectError> {
         let encoded = values.into_iter().map(|value| codec::encode(&value));
         let encoded = encoded.collect::<Result<Vec<_>, _>>()?;
-        let bytes = encoded.iter().map(Vec::as_slice);
-        self.store.write(|writer| writer.push(bytes))
+        let push = |writer: Writer<'_>| writer.push(encoded.iter().map(Vec::as_slice));
+        self.store.write(push)
     }
 
     /// Removes the last value and returns it; `None` if the list is empty. Blocks while another
@@ -153,7 +156,7 @@ impl<T: Stored> List<T> {
     ///
     /// As [`push`](Self::push).
     pub fn set(&self, index: usize, value: &T) -> Result<bool, ObjectError> {
-        Ok(self.replace(index, None, value)?.is_some())
+        Ok(self.replace(index, None, value)?.flatten().is_some())
     }
 
     /// Changes the value at `index`, and returns what `change` does; `None` if the list is not that
@@ -169,17 +172,18 @@ impl<T: Stored> List<T> {
         mut change: impl FnMut(&mut T) -> R,
     ) -> Result<Option<R>, ObjectError> {
         loop {
-            let seen = self.look_at(index, |content, words| {
+            let (seen, generation) = self.look_at(index, |content, words| {
                 Ok((*content, decode(content, words)?))
             })?;
             let Some((content, mut value)) = seen else {
                 return Ok(None);
             };
             let result = change(&mut value);
-            match self.replace(index, Some(&content), &value)? {
-                Some(true) => return Ok(Some(result)),
-                Some(false) => {}
-                None => return Ok(None),
+            // The contents of another generation are others.
+            match self.replace(index, Some((&content, generation)), &value)? {
+                Some(Some(true)) => return Ok(Some(result)),
+                Some(Some(false)) | None => {}
+                Some(None) => return Ok(None),
             }
         }
     }
@@ -279,15 +283,15 @@ impl<T: Stored> List<T> {
     ///
     /// [`ObjectError::Fault`].
     pub fn clear(&self) -> Result<(), ObjectError> {
-        let none = std::iter::empty();
         self.store
-            .write(|writer| writer.rearrange(None, None, 0, none, |_| true))?;
+            .write(|writer| writer.rearrange(None, None, 0, std::iter::empty(), |_| true))?;
         Ok(())
     }
 
     /// Returns the number of values. It may be stale when it is returned.
     pub fn len(&self) -> usize {
-        usize::try_from(self.store.blocks().len()).unwrap_or(usize::MAX)
+        let len = self.store.peek(|blocks| blocks.len());
+        usize::try_from(len).unwrap_or(usize::MAX)
     }
 
     /// Returns whether there is no value; as [`len`](Self::len).
@@ -297,34 +301,40 @@ impl<T: Stored> List<T> {
 
     changes_of!("list", |this| this.store);
 
+    /// The value at an index, and how often the list had grown.
     #[inline]
     fn look_at<R>(
         &self,
         index: usize,
         found: impl FnOnce(&Content, &[u64]) -> Result<R, ObjectError>,
-    ) -> Result<Option<R>, ObjectError> {
+    ) -> Result<(Option<R>, u32), ObjectError> {
         with_scratch(|scratch| {
             let words = &mut scratch.words;
-            match self.store.live()?.at(index as u64, words) {
-                Ok(Some(content)) => found(&content, words).map(Some),
-                Ok(None) => Ok(None),
+            let at = |blocks: Blocks<'_>, seen| (blocks.at(index as u64, words), seen);
+            let (content, seen) = self.store.read_seen(at)?;
+            match content {
+                Ok(Some(content)) => found(&content, words).map(|found| (Some(found), seen)),
+                Ok(None) => Ok((None, seen)),
                 Err(corrupt) => Err(self.store.corrupt(corrupt)),
             }
         })
     }
 
+    /// Replaces a value: as [`Writer::set`] says, or `None` if the list has grown since.
     fn replace(
         &self,
         index: usize,
-        seen: Option<&Content>,
+        seen: Option<(&Content, u32)>,
         value: &T,
-    ) -> Result<Option<bool>, ObjectError> {
+    ) -> Result<Option<Option<bool>>, ObjectError> {
+        let (seen, generation) = seen.unzip();
         let mut bytes = Vec::new();
         encode(&mut bytes, value)?;
         with_scratch(|scratch| {
             let words = &mut scratch.words;
-            self.store
-                .write(|writer| writer.set(index as u64, seen, &bytes, words))
+            self.store.write_seen(generation, |writer| {
+                writer.set(index as u64, seen, &bytes, words)
+            })
         })
     }
 
@@ -333,10 +343,11 @@ impl<T: Stored> List<T> {
         let mut all = Vec::new();
         let changes = self.store.write(|writer| {
             let mut words = Vec::new();
+            all.clear();
             writer.each(&mut words, |content, words| {
                 all.push(KeyedValue::new(content, words))
             })?;
-            Ok(self.changes())
+            Ok(writer.changes())
         })?;
         let values = all.iter().map(|one| Ok(codec::decode(one.parts().1)?));
         Ok((values.collect::<Result<_, ObjectError>>()?, changes))
@@ -349,11 +360,11 @@ impl<T: Stored> List<T> {
             let order = order(&values);
             let mut goes = vec![true; values.len()];
             order.iter().for_each(|at| goes[*at] = false);
-            let (len, order) = (order.len(), order.into_iter().map(Some));
             let goes = |at| goes.get(at) == Some(&true);
-            let arranged = self
-                .store
-                .write(|writer| writer.rearrange(Some(changes), None, len, order, goes))?;
+            let arranged = self.store.write(|writer| {
+                let each = order.iter().copied().map(Some);
+                writer.rearrange(Some(changes), None, order.len(), each, goes)
+            })?;
             if arranged {
                 return Ok(());
             }

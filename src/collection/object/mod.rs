@@ -29,9 +29,23 @@
 //! - **Removed** is what operations return of an object that was removed from its
 //!   [`Manager`](crate::Manager). An entry of a segment stays.
 //! - **Room** is what the object was created with. A value takes whole blocks; what is replaced or
-//!   removed gives its blocks back.
+//!   removed gives its blocks back. An object of a [`Manager`](crate::Manager) [grows](#growth)
+//!   when a value finds no room, as far as the manager has room.
 //! - **Types are compared** when an object is opened, as those of a
 //!   [`Channel`](crate::queue::Channel) are: by what serde sees of them.
+//!
+//! # Growth
+//!
+//! The process whose change finds no room in an object of a [`Manager`](crate::Manager) copies the
+//! object to free room of the manager, twice as large if there is so much, and a quarter larger at
+//! least; then it makes its change there. If there is no such room, the change is refused as
+//! [`Full`](ObjectError::Full), and the object stays as it is. All handles go on, in whatever
+//! process. Meanwhile readers go on, and writers wait.
+//!
+//! A process that is killed while an object grows leaves the object as it was, or grown; in both
+//! cases all values are there. The former room is the manager's again when the processes that had
+//! handles have used them since, dropped them or died. Growth counts as a change, but not as a
+//! version of a `Shared`.
 
 /// What an object says of its changes, and how a process waits for one: methods of each object.
 macro_rules! changes_of {
@@ -78,7 +92,7 @@ macro_rules! changes_of {
         /// Returns the number of changes. It may be stale when it is returned.
         pub fn changes(&self) -> u64 {
             let $object = self;
-            $store.blocks().state.changes()
+            $store.changes()
         }
     };
 }
@@ -86,6 +100,7 @@ macro_rules! changes_of {
 mod changes;
 mod dict;
 mod error;
+mod growth;
 mod iter;
 mod list;
 mod namespace;
@@ -93,6 +108,7 @@ mod options;
 mod set;
 mod shared;
 mod store;
+mod words;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

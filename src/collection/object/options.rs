@@ -11,6 +11,7 @@ use crate::payload::ValueError;
 use crate::segment::{EntryError, IntoConfig};
 
 /// The room that a [`Dict`](crate::Dict) is created with; for most, the number of values is enough.
+/// In a [`Manager`](crate::Manager) it is the room at first.
 ///
 /// # Examples
 ///
@@ -113,7 +114,7 @@ impl<T: Stored> SharedOptions<T> {
     }
 
     /// Sets the most bytes of a value when encoded, 8 to 2^31. The object takes up four times as
-    /// many.
+    /// many. In a [`Manager`](crate::Manager) it grows for a longer value.
     #[must_use]
     pub fn capacity(mut self, bytes: u64) -> Self {
         self.capacity = bytes;

@@ -9,7 +9,8 @@ use super::{ObjectError, ObjectTimeoutError, SharedOptions, Stored};
 use crate::Deadline;
 use crate::algorithm::blocks::layout::BlocksLayout;
 use crate::algorithm::blocks::read::{Buffer, Content};
-use crate::algorithm::blocks::{Shape, write};
+use crate::algorithm::blocks::write::{self, WriteError};
+use crate::algorithm::blocks::{Blocks, Shape};
 use crate::codec;
 use crate::format::{Kind, PayloadShape};
 use crate::payload::describe;
@@ -66,7 +67,7 @@ impl<T: Stored> Shared<T> {
     /// As [`load`](Self::load).
     pub fn load_versioned(&self) -> Result<(T, u64), ObjectError> {
         with_scratch(|scratch| {
-            let content = self.content(usize::MAX, &mut scratch.words)?;
+            let (content, _) = self.content(usize::MAX, &mut scratch.words)?;
             Ok((decode(&content, &scratch.words)?, content.mark))
         })
     }
@@ -80,8 +81,8 @@ impl<T: Stored> Shared<T> {
     pub fn load_into(&self, bytes: &mut Vec<u8>) -> Result<u64, ObjectError> {
         let content = self.content(usize::MAX, bytes);
         // Whole words were copied; if it is an error, of something else.
-        bytes.truncate(content.as_ref().map_or(0, |content| content.len));
-        content.map(|content| content.mark)
+        bytes.truncate(content.as_ref().map_or(0, |(content, _)| content.len));
+        content.map(|(content, _)| content.mark)
     }
 
     /// Replaces the value, and returns the new version. Blocks while another process replaces it.
@@ -93,7 +94,7 @@ impl<T: Stored> Shared<T> {
         with_scratch(|scratch| {
             let (bytes, _) = scratch.value(value)?;
             let stored = self.replace(None, bytes)?;
-            stored.ok_or_else(|| self.no_value())
+            stored.flatten().ok_or_else(|| self.no_value())
         })
     }
 
@@ -107,10 +108,10 @@ impl<T: Stored> Shared<T> {
         with_scratch(|scratch| {
             loop {
                 let seen = self.content(usize::MAX, &mut scratch.words)?;
-                let mut value = decode(&seen, &scratch.words)?;
+                let mut value = decode(&seen.0, &scratch.words)?;
                 let result = change(&mut value);
                 let (bytes, _) = scratch.value(&value)?;
-                if self.replace(Some(&seen), bytes)?.is_some() {
+                if self.replace(Some(&seen), bytes)?.flatten().is_some() {
                     return Ok(result);
                 }
             }
@@ -125,12 +126,16 @@ impl<T: Stored> Shared<T> {
     /// [`ObjectError`]: the value before stays.
     pub fn store_if(&self, version: u64, value: &T) -> Result<Option<u64>, ObjectError> {
         with_scratch(|scratch| {
-            let seen = self.content(0, &mut scratch.words)?;
-            if seen.mark != version {
-                return Ok(None);
+            loop {
+                let seen = self.content(0, &mut scratch.words)?;
+                if seen.0.mark != version {
+                    return Ok(None);
+                }
+                let (bytes, _) = scratch.value(value)?;
+                if let Some(stored) = self.replace(Some(&seen), bytes)? {
+                    return Ok(stored);
+                }
             }
-            let (bytes, _) = scratch.value(value)?;
-            self.replace(Some(&seen), bytes)
         })
     }
 
@@ -140,7 +145,7 @@ impl<T: Stored> Shared<T> {
     ///
     /// [`ObjectError::Fault`].
     pub fn version(&self) -> Result<u64, ObjectError> {
-        with_scratch(|scratch| Ok(self.content(0, &mut scratch.words)?.mark))
+        with_scratch(|scratch| Ok(self.content(0, &mut scratch.words)?.0.mark))
     }
 
     /// Blocks until the value has another version than `version`, and returns it with its version.
@@ -177,9 +182,10 @@ impl<T: Stored> Shared<T> {
         UntilChanged::new(&self.store, Since::Version(version))
     }
 
-    /// Returns the most bytes of a value when encoded.
+    /// Returns the most bytes of a value when encoded, until the object grows.
     pub fn capacity(&self) -> u64 {
-        self.store.entry().record.config[0]
+        let (words, _) = self.store.newest();
+        words.state.entry().record.config[0]
     }
 
     fn wait_until(
@@ -195,10 +201,13 @@ impl<T: Stored> Shared<T> {
         Ok(self.load_versioned()?)
     }
 
-    fn content(&self, most: usize, out: &mut impl Buffer) -> Result<Content, ObjectError> {
-        let loaded = self.store.live()?.load(most, out);
+    /// The value, and how often the object had grown.
+    fn content(&self, most: usize, out: &mut impl Buffer) -> Result<(Content, u32), ObjectError> {
+        let load = |blocks: Blocks<'_>, seen| (blocks.load(most, out), seen);
+        let (loaded, seen) = self.store.read_seen(load)?;
         let loaded = loaded.map_err(|corrupt| self.store.corrupt(corrupt))?;
-        loaded.ok_or_else(|| self.no_value())
+        let content = loaded.ok_or_else(|| self.no_value())?;
+        Ok((content, seen))
     }
 
     /// The slot is empty, which no protocol makes it.
@@ -207,13 +216,30 @@ impl<T: Stored> Shared<T> {
         Fault::corrupt(Kind::Shared, 0_u64).into()
     }
 
-    fn replace(&self, seen: Option<&Content>, bytes: &[u8]) -> Result<Option<u64>, ObjectError> {
-        let (asked, free) = (bytes.len() as u64, self.capacity());
-        if asked > free {
-            return Err(ObjectError::Full { asked, free });
+    /// Replaces the value, and returns its number: as [`Writer::store`] says, or `None` if the
+    /// object has grown since.
+    fn replace(
+        &self,
+        seen: Option<&(Content, u32)>,
+        bytes: &[u8],
+    ) -> Result<Option<Option<u64>>, ObjectError> {
+        let asked = bytes.len() as u64;
+        let (seen, generation) = seen.map(|(seen, generation)| (seen, *generation)).unzip();
+        let stored = self.store.write_seen(generation, |writer| {
+            let free = self.capacity();
+            match asked.checked_sub(free) {
+                None | Some(0) => writer.store(seen.map(Some), bytes),
+                Some(asked) => Err(WriteError::Full { asked, free: 0 }),
+            }
+        });
+        match stored {
+            // In bytes, and not in blocks.
+            Err(ObjectError::Full { .. }) => {
+                let free = self.capacity();
+                Err(ObjectError::Full { asked, free })
+            }
+            stored => stored,
         }
-        self.store
-            .write(|writer| writer.store(seen.map(Some), bytes))
     }
 }
 

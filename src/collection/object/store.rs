@@ -1,24 +1,24 @@
 //! The core of the handle of an object.
 
 use std::cell::Cell;
-use std::ptr::NonNull;
+use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::growth::Generations;
+use super::words::ObjectWords;
 use super::{KeyOf, ObjectError, ObjectTimeoutError, Stored};
 use crate::Deadline;
-use crate::algorithm::blocks::entry::view;
 use crate::algorithm::blocks::index::Key;
-use crate::algorithm::blocks::layout::BlocksLayout;
 use crate::algorithm::blocks::read::{Buffer, Content, WordBuffer, bytes_of};
 use crate::algorithm::blocks::write::{WriteError, Writer};
-use crate::algorithm::blocks::{Blocks, BlocksState, Corrupt, Shape};
+use crate::algorithm::blocks::{Blocks, Corrupt, Shape};
 use crate::codec;
-use crate::facade::{AtomicU32, AtomicU64, Pace, WaitHistory, append_bytes, append_words};
+use crate::facade::{AtomicU64, Pace, WaitHistory, append_bytes, append_words};
 use crate::format::Kind;
-use crate::participant::Liveness;
+use crate::participant::{Liveness, Tag};
 use crate::payload::ValueError;
-use crate::segment::{Entry, EntryRef, Fault, MembershipError};
+use crate::segment::{Entry, Fault, MembershipError};
 use crate::wait::WaitMode;
 use crate::wait::event_count::use_events;
 use crate::wait::on_event::EventWaitError;
@@ -26,108 +26,144 @@ use crate::wait::select::NotMember;
 
 /// The words of an object, as long as a handle of it.
 pub(super) struct Store {
-    state: EntryRef<BlocksState>,
-    /// Invariant 1: as many words as the layout of the entry has are mapped there, as long as
-    /// `state`.
-    links: NonNull<[AtomicU32]>,
-    tables: NonNull<[AtomicU64]>,
-    cells: NonNull<[AtomicU64]>,
-    shape: Shape,
-    slots: usize,
-    payload: usize,
+    /// What the object was when the handle was opened, and, of an entry of a segment, always is.
+    first: ObjectWords,
+    /// Of an object of a manager: what it has grown to since.
+    generations: Option<Arc<Generations>>,
     kind: Kind,
     /// Of waits for it alone, and for several sources.
     waits: [WaitHistory; 2],
 }
 
-// SAFETY: the pointers are to atomics, which may be shared, and stay mapped.
-unsafe impl Send for Store {}
-// SAFETY: as above.
-unsafe impl Sync for Store {}
-
 impl Clone for Store {
     fn clone(&self) -> Self {
         Self {
-            state: self.state.clone(),
+            first: self.first.clone(),
+            generations: self.generations.clone(),
+            kind: self.kind,
             waits: Default::default(),
-            ..*self
         }
     }
 }
 
 impl Store {
     pub(super) fn attach(entry: Entry, shape: Shape, kind: Kind) -> Option<Self> {
-        let layout = BlocksLayout::of(shape, entry.record.config)?;
-        let state: EntryRef<BlocksState> = EntryRef::new(entry)?;
-        // INVARIANT: 1, by `view`.
-        let region = state.region();
-        let words = view(&region, &layout, shape)?;
-        let (slots, payload) = (words.slots, words.payload);
-        let (links, tables) = (NonNull::from(words.links), NonNull::from(words.tables));
-        let cells = NonNull::from(words.blocks);
+        let is_managed = entry.hold.is_some();
         Some(Self {
-            state,
-            links,
-            tables,
-            cells,
-            shape,
-            slots,
-            payload,
+            first: ObjectWords::attach(entry, shape)?,
+            generations: is_managed.then(Arc::default),
             kind,
             waits: Default::default(),
         })
     }
 
     pub(super) fn entry(&self) -> &Entry {
-        self.state.entry()
+        self.first.state.entry()
     }
 
+    pub(super) fn first(&self) -> &ObjectWords {
+        &self.first
+    }
+
+    pub(super) fn generations(&self) -> Option<&Generations> {
+        self.generations.as_deref()
+    }
+
+    /// The words of the object, as far as this process knows, and how often it has grown for this
+    /// handle.
     #[inline(always)]
-    pub(super) fn blocks(&self) -> Blocks<'_> {
-        Blocks {
-            state: self.state.state(),
-            shape: self.shape,
-            // SAFETY: Invariant 1, and atomics may be shared.
-            links: unsafe { self.links.as_ref() },
-            // SAFETY: as above.
-            tables: unsafe { self.tables.as_ref() },
-            // SAFETY: as above.
-            blocks: unsafe { self.cells.as_ref() },
-            slots: self.slots,
-            payload: self.payload,
+    pub(super) fn newest(&self) -> (&ObjectWords, u32) {
+        match &self.generations {
+            None => (&self.first, 0),
+            Some(generations) => generations.newest(&self.first),
         }
     }
 
-    /// The words of the object; fails if it was removed from its manager.
-    #[inline(always)]
-    pub(super) fn live(&self) -> Result<Blocks<'_>, ObjectError> {
-        if let Some(hold) = &self.state.entry().hold {
-            hold.ensure()?;
+    /// The number of values, or what `read` reads that may be stale; also of an object that was
+    /// removed.
+    pub(super) fn peek<R>(&self, read: impl Fn(Blocks<'_>) -> R) -> R {
+        match self.read(&read) {
+            Ok(result) => result,
+            Err(_) => read(self.newest().0.blocks()),
         }
-        Ok(self.blocks())
+    }
+
+    /// Reads the object; fails if it was removed from its manager. `read` is called again if the
+    /// object has grown meanwhile.
+    #[inline(always)]
+    pub(super) fn read<R>(&self, mut read: impl FnMut(Blocks<'_>) -> R) -> Result<R, ObjectError> {
+        match &self.generations {
+            None => Ok(read(self.first.blocks())),
+            Some(generations) => self.read_managed(generations, |blocks, _| read(blocks)),
+        }
+    }
+
+    /// Reads the object as [`read`](Self::read) does; `read` is told how often it has grown for
+    /// this handle.
+    #[inline(always)]
+    pub(super) fn read_seen<R>(
+        &self,
+        mut read: impl FnMut(Blocks<'_>, u32) -> R,
+    ) -> Result<R, ObjectError> {
+        match &self.generations {
+            None => Ok(read(self.first.blocks(), 0)),
+            Some(generations) => self.read_managed(generations, read),
+        }
+    }
+
+    /// Fails if the object was removed from its manager.
+    pub(super) fn ensure_live(&self) -> Result<(), ObjectError> {
+        self.read(|_| ())
     }
 
     /// The bytes of content in a block.
-    pub(super) fn block_bytes(&self) -> u64 {
-        self.payload as u64 * 8
+    fn block_bytes(&self) -> u64 {
+        self.newest().0.payload as u64 * 8
     }
 
-    /// Changes the object; blocks while another live process does.
-    pub(super) fn write<'s, R>(
-        &'s self,
-        change: impl FnOnce(Writer<'s>) -> Result<R, WriteError>,
+    /// Changes the object; blocks while another live process does. `change` is called again if the
+    /// object has grown meanwhile, and then changes that.
+    pub(super) fn write<R>(
+        &self,
+        change: impl FnMut(Writer<'_>) -> Result<R, WriteError>,
     ) -> Result<R, ObjectError> {
+        let written = self.write_seen(None, change)?;
+        // It is `None` only if the object is not what was seen.
+        written.ok_or_else(|| Fault::corrupt(self.kind, 0_u64).into())
+    }
+
+    /// Changes the object as [`write`](Self::write) does; if `seen` says how often it had grown for
+    /// this handle when it was read, only if it has not since. Returns whether that is so.
+    pub(super) fn write_seen<R>(
+        &self,
+        seen: Option<u32>,
+        mut change: impl FnMut(Writer<'_>) -> Result<R, WriteError>,
+    ) -> Result<Option<R>, ObjectError> {
         let me = self.me()?;
-        let others = self.state.liveness(me);
-        let written = self.live()?.write(me, &others, &Deadline::never(), change);
-        written.map_err(|error| match error {
+        let others = self.first.state.liveness(me);
+        let written = match &self.generations {
+            None => {
+                let never = Deadline::never();
+                let written = self.first.blocks().write(me, &others, &never, change);
+                written.map(Some)
+            }
+            Some(_) => self.write_managed(me, &others, seen, &mut change)?,
+        };
+        written.map_err(|error| self.not_written(error, me))
+    }
+
+    #[cold]
+    pub(super) fn not_written(&self, error: WriteError, me: Tag) -> ObjectError {
+        match error {
             WriteError::Full { asked, free } => ObjectError::Full {
                 asked: asked.saturating_mul(self.block_bytes()),
                 free: free.saturating_mul(self.block_bytes()),
             },
             WriteError::Corrupt(corrupt) => self.corrupt(corrupt),
-            WriteError::MembershipLost | WriteError::Busy => self.state.membership_lost(me).into(),
-        })
+            WriteError::MembershipLost | WriteError::Busy | WriteError::Moved => {
+                self.first.state.membership_lost(me).into()
+            }
+        }
     }
 
     #[cold]
@@ -142,23 +178,43 @@ impl Store {
         deadline: &Deadline,
     ) -> Result<T, ObjectTimeoutError> {
         let me = self.me()?;
-        let others = self.state.liveness(me);
-        let mode = WaitMode::new(Pace::Adaptive, &self.waits[0]);
-        let blocks = self.live()?;
-        // A removal wakes all waiters.
-        let changed = || match condition() {
-            Some(value) => Some(Ok(value)),
-            None => self.live().err().map(Err),
-        };
-        let waited = blocks.wait(changed, me, &others, deadline, mode);
-        let waited = waited.map_err(|error| match error {
-            EventWaitError::TimedOut => ObjectTimeoutError::Timeout,
-            EventWaitError::MembershipLost => self.state.membership_lost(me).into(),
-            EventWaitError::Corrupt | EventWaitError::Disconnected => {
-                Fault::corrupt(self.kind, self.state.changes()).into()
+        let others = self.first.state.liveness(me);
+        loop {
+            self.ensure_live()?;
+            let (words, generation) = self.newest();
+            let hold = words.hold();
+            // The room is kept for the event, on which the waiter announces itself.
+            let used = hold.map(|hold| hold.enter());
+            if matches!(used, Some(None)) {
+                continue;
             }
-        })?;
-        Ok(waited?)
+            let mode = WaitMode::new(Pace::Adaptive, &self.waits[0]);
+            // A removal and a growth wake all waiters.
+            let changed = || match condition() {
+                Some(value) => Some(Ok(Some(value))),
+                None => match self.ensure_live() {
+                    Ok(()) if self.newest().1 == generation => None,
+                    Ok(()) => Some(Ok(None)),
+                    Err(error) => Some(Err(error)),
+                },
+            };
+            let waited = words.blocks().wait(changed, me, &others, deadline, mode);
+            let waited = waited.map_err(|error| match error {
+                EventWaitError::TimedOut => ObjectTimeoutError::Timeout,
+                EventWaitError::MembershipLost => self.first.state.membership_lost(me).into(),
+                EventWaitError::Corrupt | EventWaitError::Disconnected => {
+                    Fault::corrupt(self.kind, self.changes()).into()
+                }
+            })?;
+            if let Some(value) = waited? {
+                return Ok(value);
+            }
+        }
+    }
+
+    /// The number of changes.
+    pub(super) fn changes(&self) -> u64 {
+        self.peek(|blocks| blocks.state.changes())
     }
 
     /// Blocks until the object is changed after it had been `changes` times.
@@ -167,8 +223,7 @@ impl Store {
         changes: u64,
         deadline: &Deadline,
     ) -> Result<(), ObjectTimeoutError> {
-        let state = self.blocks().state;
-        self.wait(|| (state.changes() != changes).then_some(()), deadline)
+        self.wait(|| (self.changes() != changes).then_some(()), deadline)
     }
 
     pub(super) fn history_of_several(&self) -> &WaitHistory {
@@ -178,28 +233,33 @@ impl Store {
     /// Reaps the dead, and counts what a dead writer changed.
     pub(super) fn reap_dead(&self) -> Result<(), NotMember> {
         let me = self.me().map_err(|_| NotMember::UNJOINED)?;
-        let others = self.state.liveness(me);
+        let others = self.first.state.liveness(me);
         others.reap(false);
-        self.blocks().sweep_after_death(me, &others);
+        let (words, _) = self.newest();
+        let used = words.hold().map(|hold| (hold.enter(), hold.ensure()));
+        if matches!(used, None | Some((Some(_), Ok(())))) {
+            words.blocks().sweep_after_death(me, &others);
+        }
         NotMember::unless(others.is_member(), me)
     }
 
     /// Why this process cannot wait; `None` if it can by now.
     pub(super) fn lost(&self, why: NotMember) -> Option<Fault> {
-        self.state.lost(why)
+        self.first.state.lost(why)
     }
 
     /// The version of a single value; `None` if it has none.
     pub(super) fn version(&self) -> Option<u64> {
         with_scratch(|scratch| {
-            let loaded = self.blocks().load(0, &mut scratch.words);
-            loaded.ok().flatten().map(|content| content.mark)
+            let loaded = self.read(|blocks| blocks.load(0, &mut scratch.words));
+            let loaded = loaded.ok()?.ok().flatten();
+            loaded.map(|content| content.mark)
         })
     }
 
-    fn me(&self) -> Result<crate::participant::Tag, MembershipError> {
-        use_events([self.blocks().state.event()]);
-        self.state.tag()
+    fn me(&self) -> Result<Tag, MembershipError> {
+        use_events([self.newest().0.state.state().event()]);
+        self.first.state.tag()
     }
 }
 

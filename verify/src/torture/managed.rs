@@ -1,6 +1,6 @@
 //! `torture managers`: objects that are created, used and removed by processes which are killed and
-//! stopped. No object is ever in the room of another that is in use, each is whole when it is
-//! found, and all room is there at the end.
+//! stopped; lists grow meanwhile. No object is ever in the room of another that is in use, each is
+//! whole when it is found, and all room is there at the end.
 
 use std::sync::Mutex;
 
@@ -123,7 +123,8 @@ impl Managers {
         let is_list = random.below(2) == 0;
         let name = name(number, is_list);
         let made = if is_list {
-            let room = 1 + random.below(100);
+            // It grows, as far as there is room.
+            let room = 1 + random.below(10);
             self.manager
                 .list(&name, room)
                 .map(|list| Kept::List(number, list))
@@ -210,8 +211,9 @@ impl Managers {
 
     /// Returns whether the list has its own numbers only.
     fn use_list(number: u64, list: &List<u64>, random: &mut Random) -> Result<bool, ObjectError> {
-        match random.below(4) {
-            0 => drop(list.pop()?),
+        match random.below(40) {
+            0..9 => drop(list.pop()?),
+            9 => list.clear()?,
             _ => list.push(&(random.below(1 << 20) * STEP + number + NAMES))?,
         }
         let found = list.slice(..)?;

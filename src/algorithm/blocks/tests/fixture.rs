@@ -159,6 +159,20 @@ impl Fixture {
         content.map(|content| number(&content, &out))
     }
 
+    /// The first words of all keys, as an iteration by home finds them.
+    pub(super) fn keys(&self) -> Vec<u64> {
+        let (mut keys, mut out) = (Vec::new(), Vec::new());
+        for home in 0..SLOTS {
+            let first = keys.len();
+            let found = |one: Option<(&Content, &[u64])>| match one {
+                None => keys.truncate(first),
+                Some((_, words)) => keys.push(words[0]),
+            };
+            self.blocks().bucket(home, &mut out, found).unwrap();
+        }
+        keys
+    }
+
     pub(super) fn push(&self, id: u32, number: u64) {
         let value = value(number);
         let values = [value.as_slice()];

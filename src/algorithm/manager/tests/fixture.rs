@@ -2,8 +2,9 @@
 
 use loom::sync::Arc;
 
+use super::super::look_up::Wanted;
 use super::super::making::{ExtentBuffer, NotMade};
-use super::super::{HeldObject, HoldError, Manager, ManagerState, ObjectRef};
+use super::super::{HEAD, HeldObject, HoldError, Manager, ManagerState, ObjectRef};
 use crate::algorithm::directory::RecordState;
 use crate::facade::model::is_byte_locked;
 use crate::facade::{AtomicU64, Words};
@@ -18,7 +19,7 @@ const POOL: u64 = 4096;
 
 pub(super) struct Fixture {
     state: ManagerState,
-    heads: [AtomicU64; 2 * RECORDS],
+    heads: [AtomicU64; HEAD * RECORDS],
     records: [RecordState; RECORDS],
     cells: [AtomicU64; RECORDS * PARTICIPANTS],
     blocks: u64,
@@ -26,7 +27,8 @@ pub(super) struct Fixture {
     contents: [Words<1>; 2],
 }
 
-struct Extents(Vec<(u64, u64)>);
+#[derive(Default)]
+pub(super) struct Extents(Vec<(u64, u64)>);
 
 impl ExtentBuffer for Extents {
     fn clear(&mut self) {
@@ -44,6 +46,27 @@ impl ExtentBuffer for Extents {
 /// What an object of that name has in its block.
 fn content_of(name: &str) -> u64 {
     name.bytes().next().map_or(0, u64::from)
+}
+
+/// The number of the block at an offset.
+pub(super) fn block_of(offset: u64) -> usize {
+    usize::try_from((offset - POOL) / BLOCK).unwrap()
+}
+
+/// The record of an object of one block.
+pub(super) fn record(text: &str) -> Record {
+    Record {
+        kind: 1,
+        offset: 0,
+        len: BLOCK,
+        payload: PayloadShape {
+            size: 8,
+            align: 8,
+            name: Name::payload("u64"),
+        },
+        config: [0; 4],
+        name: name(text),
+    }
 }
 
 fn name(text: &str) -> Name {
@@ -80,32 +103,22 @@ impl Fixture {
     }
 
     fn content(&self, record: &Record) -> &Words<1> {
-        &self.contents[((record.offset - POOL) / BLOCK) as usize]
+        &self.contents[block_of(record.offset)]
+    }
+
+    /// Writes what an object of that name has to the block at an offset.
+    pub(super) fn fill(&self, text: &str, offset: u64) {
+        self.contents[block_of(offset)].write(&[content_of(text)]);
     }
 
     /// Creates an object as process `id`.
     pub(super) fn create(&self, id: u32, text: &str) -> Result<HeldObject, NotMade> {
-        let record = Record {
-            kind: 1,
-            offset: 0,
-            len: BLOCK,
-            payload: PayloadShape {
-                size: 8,
-                align: 8,
-                name: Name::payload("u64"),
-            },
-            config: [0; 4],
-            name: name(text),
-        };
         self.manager().create(
-            record,
+            record(text),
             tag(id),
             &KernelLiveness(id),
             &mut Extents(Vec::new()),
-            |offset| {
-                let content = &self.contents[((offset - POOL) / BLOCK) as usize];
-                content.write(&[content_of(text)]);
-            },
+            |offset| self.fill(text, offset),
         )
     }
 
@@ -119,7 +132,7 @@ impl Fixture {
         me: Tag,
         peers: &impl Liveness,
     ) -> Result<HeldObject, HoldError> {
-        self.manager().open(name(text), me, peers)
+        self.manager().open(Wanted::Name(name(text)), me, peers)
     }
 
     /// Asserts that an object that is held is of that name, and changes what it has.
@@ -154,6 +167,17 @@ impl Fixture {
         self.manager().remove(held.object);
         self.release(id, held);
         Some(held.object)
+    }
+
+    /// Removes an object, though it grows meanwhile.
+    pub(super) fn remove_whatever(&self, id: u32, text: &str) {
+        while let Ok(held) = self.open(id, text) {
+            let removed = self.manager().remove(held.object);
+            self.release(id, held);
+            if removed {
+                return;
+            }
+        }
     }
 
     /// Recovers as process `id` what `dead` holds, if it is dead. An object's own words are as if a

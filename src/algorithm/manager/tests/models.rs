@@ -170,7 +170,7 @@ fn model_manager_a_reaper_recovers_no_other_object() {
     explore("manager: a dead holder, a reaper; a creator", || {
         let fixture = Fixture::with_a(1);
         let dead = fixture.clone();
-        finish([start(1, Some(4), move || {
+        finish([start(1, Some(5), move || {
             dead.open(1, "a").expect("it is there");
             loop {
                 dead.visit(1, "a");

@@ -33,6 +33,7 @@ mod count;
 mod create;
 mod elements;
 mod event;
+mod growing;
 mod hand;
 mod hand_over;
 mod leases;
@@ -89,6 +90,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         snapshot::LISTED,
         objects::LISTED,
         managed::LISTED,
+        growing::LISTED,
     ]
     .into_iter()
     .flatten()
