@@ -13,7 +13,7 @@ mod spec;
 type Suite = fn(&[u8]);
 
 /// All suites, by the names of their fuzz targets.
-const SUITES: [(&str, Suite); 20] = [
+const SUITES: [(&str, Suite); 21] = [
     ("array", garbage::array::run),
     ("atomic_array", spec::atomic_array::run),
     ("barrier", |data| spec::barrier::run(data, false)),
@@ -22,6 +22,7 @@ const SUITES: [(&str, Suite); 20] = [
     ("event", |data| spec::event::run(data, false)),
     ("header", garbage::header::run),
     ("inspect", garbage::inspect::run),
+    ("managers", garbage::managers::run),
     ("objects", garbage::objects::run),
     ("objects_model", spec::objects::run),
     ("promise", |data| spec::promise::run(data, false)),

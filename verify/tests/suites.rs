@@ -71,6 +71,6 @@ macro_rules! suites {
 }
 
 suites! {
-    array atomic_array barrier channel condvar event header inspect objects objects_model promise queue
+    array atomic_array barrier channel condvar event header inspect managers objects objects_model promise queue
     reentrant ring rwlock semaphore snapshot sync work work_model
 }

@@ -5,6 +5,7 @@ pub(crate) mod array;
 pub(crate) mod channel;
 pub(crate) mod header;
 pub(crate) mod inspect;
+pub(crate) mod managers;
 pub(crate) mod objects;
 pub(crate) mod queue;
 pub(crate) mod ring;
