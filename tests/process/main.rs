@@ -15,6 +15,7 @@ mod listen;
 mod many;
 mod membarrier;
 mod names;
+mod objects;
 mod panics;
 mod pollable;
 mod pool;
