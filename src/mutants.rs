@@ -29,6 +29,7 @@ fn list_mutants() {
         algorithm::rwlock::tests::MUTANTS,
         algorithm::rwlock::tests::FAIRNESS,
         algorithm::rwlock::tests::LOST,
+        algorithm::rwlock::tests::UNREAD,
         algorithm::semaphore::tests::MUTANTS,
         wait::event_count::tests::MUTANTS,
         algorithm::spsc::tests::MUTANTS,

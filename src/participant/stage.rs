@@ -189,6 +189,12 @@ impl Pair {
         self.1.write(&[first + 1]);
     }
 
+    /// Counts the first up alone, as a process that panics there.
+    pub(crate) fn tear(&self) {
+        let [first] = self.0.read();
+        self.0.write(&[first + 1]);
+    }
+
     /// Returns the value, as a reader sees it.
     pub(crate) fn look(&self) -> u64 {
         let [first] = self.0.read();

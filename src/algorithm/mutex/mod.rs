@@ -26,7 +26,7 @@
 //!   word, dead tag included, to its own tag and `OWNER_DIED`. A process that reaps the dead
 //!   participant does the same, without taking the lock.
 //! - `OWNER_DIED` stays until an owner declares the data consistent, `POISONED` until it is
-//!   cleared.
+//!   cleared. Where a mutex is part of another lock, `POISONED` is the mark of [`marked`].
 //!
 //! # Crash
 //!
@@ -362,8 +362,13 @@ impl MutexState {
         } else {
             OWNER_DIED
         };
+        self.clear(held, cleared);
+    }
+
+    /// Clears flags of the word; changes nothing if the lock is no longer `held`.
+    fn clear(&self, held: &mut LockToken, cleared: u32) {
         let mut seen = held.owner.bits() | held.flags;
-        held.flags &= !OWNER_DIED;
+        held.flags &= !cleared;
         while seen & Tag::MASK == held.owner.bits() {
             // ORDERING: Relaxed; what was repaired is published by the unlock.
             let relaxed = Ordering::Relaxed;
@@ -491,6 +496,7 @@ impl MutexStatus {
 }
 
 pub(crate) mod entry;
+pub(crate) mod marked;
 #[cfg(test)]
 pub(crate) mod tests;
 #[cfg(all(feature = "inspect", not(loom)))]

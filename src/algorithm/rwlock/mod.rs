@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! mutex      u32   the writer mutex: held by a writer, or by a reader that its cell did not admit
-//! writing    u32   the writer that changes the data, and what became of the last one
+//! writing    u32   the writer that changes the data, and what became of the last one;
+//!                  where no process has read, the mutex names the writer: see [`unread`]
 //! roster     1024 bits, the cells in use
 //! cells      one for each participant, on lines of its own: how many of its threads read
 //! ```
@@ -30,8 +31,8 @@
 //!   adding that to the roster if it must, and releases the mutex.
 //! - write: take the writer mutex, recover, wait until those have had their turn that have waited;
 //!   block every cell in use, wait until each counts no reader, passing over those whose owners are
-//!   dead; then the own tag into `writing`. If no cell is in use, blocking and waiting are skipped:
-//!   none can be before the mutex is released.
+//!   dead; then the own tag into `writing`. If no cell is in use, none can be before the mutex is
+//!   released: then to take the mutex and to release it is all that there is to do, [`unread`].
 //! - unlock of a writer: its tag leaves `writing`, which is the commit, and it releases the writer
 //!   mutex.
 //! - to release the writer mutex: open the cells, waking the sleepers of each, and unlock the
@@ -57,7 +58,7 @@
 //! |---|---|---|
 //! | reading | a count in the dead reader's cell | the next writer, which passes over it; a reaper |
 //! | with the writer mutex, before writing | the dead tag in the mutex, cells blocked | the next holder, which reports nothing |
-//! | writing | also its tag in `writing` | the next holder: `OWNER_DIED`, until a writer repairs the data |
+//! | writing | also its tag in `writing`, or its mark in the mutex | the next holder: `OWNER_DIED`, until a writer repairs the data |
 //! | unlocking, after the commit | the dead tag in the mutex, some cells blocked | the next holder, which reports nothing |
 //! | after the mutex is unlocked | sleepers whose wake is owed | they, when their slices end; a reaper |
 //! | adding a cell | a bit in the roster for a cell without an owner | the next writer, which clears it |
@@ -112,6 +113,7 @@ mod cell;
 pub(crate) mod entry;
 pub(crate) mod layout;
 mod status;
+mod unread;
 #[cfg(all(feature = "inspect", not(loom)))]
 pub(crate) mod view;
 mod wait;
@@ -224,10 +226,11 @@ impl RwLockState {
         self.writing.load(Ordering::Relaxed) & POISONED != 0
     }
 
-    /// Returns whether a writer, alive or dead, changes the data: a hint.
-    fn is_written(&self) -> bool {
+    /// Returns the writer that changes the data, alive or dead: a hint.
+    fn writer(&self) -> Option<Tag> {
         // ORDERING: Relaxed; a hint.
-        self.writing.load(Ordering::Relaxed) & Tag::MASK != 0
+        let writing = self.writing.load(Ordering::Relaxed);
+        Tag::from_bits(writing & Tag::MASK).or_else(|| self.mutex.marks().owner())
     }
 }
 
@@ -237,19 +240,8 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         Self { state, cells, hook }
     }
 
-    /// The same without its hook, for a process that reads or writes already.
-    #[inline(always)]
-    pub(crate) fn without_hook(&self) -> RwLock<'a> {
-        RwLock::new(self.state, self.cells, NoHook)
-    }
-
     pub(crate) fn state(&self) -> &'a RwLockState {
         self.state
-    }
-
-    /// Returns whether the data is poisoned.
-    pub(crate) fn is_poisoned(&self) -> bool {
-        self.state.is_poisoned()
     }
 
     /// The cell of participant `me`.
@@ -364,36 +356,6 @@ impl<'a, A: LockHook> RwLock<'a, A> {
             word.fetch_or(bit, Ordering::Relaxed);
         }
         Some(cell)
-    }
-
-    /// Returns whether a cell is in use: a hint, unless the caller holds the writer mutex.
-    #[inline(always)]
-    fn is_read(&self) -> bool {
-        let words = self.cells.len().div_ceil(64);
-        // ORDERING: Relaxed; as in `try_each`.
-        let words = self.state.roster.iter().take(words);
-        words.fold(0, |all, word| all | word.load(Ordering::Relaxed)) != 0
-    }
-
-    /// Writes if the lock is free and no process has read yet: the path of locks that are only
-    /// written.
-    #[inline]
-    pub(crate) fn write_clean(&self, me: Tag, peers: &impl Liveness) -> Option<WriterToken> {
-        // ORDERING: Relaxed; a hint: the cells of the first participants. All are asked below.
-        if self.state.roster[0].load(Ordering::Relaxed) != 0 {
-            return None;
-        }
-        let held = self.state.mutex.try_lock_clean(me, peers)?;
-        let mut token = WriterToken::new(held, 0);
-        // ORDERING: Relaxed; the mutex orders it.
-        let is_clean = self.state.writing.load(Ordering::Relaxed) == 0;
-        if !is_clean || self.is_read() && !mutation(336) || self.hook.is_open() {
-            self.release(token);
-            return None;
-        }
-        token.no_cells = true;
-        self.begin_writing(&token);
-        Some(token)
     }
 
     /// Writes; blocks until the deadline while others hold the lock. Without a deadline, does not
@@ -539,25 +501,19 @@ impl<'a, A: LockHook> RwLock<'a, A> {
     }
 
     /// Stops writing, adding [`POISONED`] if asked to; does nothing if the lock was taken over.
-    #[inline]
     pub(crate) fn stop_writing(&self, token: WriterToken, poison: bool) {
-        if !self.commit(&token, poison) {
+        if self.state.stop_writing_clean(token, poison) {
             return;
         }
-        if token.no_cells {
-            // There is no cell to open, and no sleeper on one.
-            self.state.mutex.unlock(token.held, false);
-        } else {
+        let token = self.settle(token);
+        if self.commit(&token, poison) {
             self.release(token);
         }
     }
 
     /// Turns the write lock into a read lock; no other process writes in between.
     pub(crate) fn downgrade(&self, token: WriterToken, peers: &impl Liveness) -> ReaderToken {
-        let token = WriterToken {
-            no_cells: false,
-            ..token
-        };
+        let token = self.settle(token);
         let owner = token.owner();
         // After a takeover the former owner must not change cells.
         if self.is_held(&token) {

@@ -6,7 +6,7 @@
 //!
 //! # Protocol
 //!
-//! Load `writing`, then the cells in use. No step depends on what another has seen.
+//! Load `writing` and the mutex, then the cells in use. No step depends on what another has seen.
 //!
 //! # Crash
 //!
@@ -47,9 +47,7 @@ impl<A: LockHook> RwLock<'_, A> {
 
     /// Returns the participant that writes. For display, as [`peek`](Self::peek).
     pub(crate) fn writer(&self) -> Option<Tag> {
-        // ORDERING: Relaxed; a snapshot that decides nothing.
-        let writing = self.state.writing.load(Ordering::Relaxed);
-        Tag::from_bits(writing & Tag::MASK)
+        self.state.writer()
     }
 
     /// Calls `visit` with each participant that reads. For display, as [`peek`](Self::peek).
@@ -62,6 +60,11 @@ impl<A: LockHook> RwLock<'_, A> {
         });
     }
 
+    /// Returns whether a writer died where no process has read, and was reaped.
+    fn is_left_by_a_writer(&self) -> bool {
+        self.state.mutex.marks().is_left_by_the_dead()
+    }
+
     /// Returns the state for display; it may be stale.
     pub(crate) fn peek(&self) -> RwLockStatus {
         // ORDERING: Relaxed; a snapshot that decides nothing.
@@ -69,9 +72,9 @@ impl<A: LockHook> RwLock<'_, A> {
         let mut readers = 0;
         self.each(|_, cell| readers += cell.peek().readers());
         RwLockStatus {
-            writes: writing & Tag::MASK != 0,
+            writes: self.state.writer().is_some(),
             readers,
-            owner_died: writing & OWNER_DIED != 0,
+            owner_died: writing & OWNER_DIED != 0 || self.is_left_by_a_writer(),
             poisoned: writing & POISONED != 0,
         }
     }

@@ -14,6 +14,8 @@ mod stage;
 mod two_deaths;
 #[cfg(not(loom))]
 mod units;
+#[cfg(loom)]
+mod unread;
 
 #[cfg(loom)]
 pub(crate) use fairness::MUTANTS as FAIRNESS;
@@ -21,3 +23,5 @@ pub(crate) use fairness::MUTANTS as FAIRNESS;
 pub(crate) use lost::MUTANTS as LOST;
 #[cfg(loom)]
 pub(crate) use models::MUTANTS;
+#[cfg(loom)]
+pub(crate) use unread::MUTANTS as UNREAD;

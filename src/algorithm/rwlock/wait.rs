@@ -270,7 +270,7 @@ impl<A: LockHook> RwLock<'_, A> {
             if let Some(came_in) = try_now(&mut enter)? {
                 return Ok(came_in);
             }
-            if self.state.is_written() || !backoff.spin() {
+            if self.state.writer().is_some() || !backoff.spin() {
                 return Err(RwLockError::Busy);
             }
         }
@@ -287,7 +287,8 @@ impl<A: LockHook> RwLock<'_, A> {
         loop {
             match self.state.mutex.try_lock_contended(me, peers) {
                 Ok(held) => return Ok(held),
-                Err(mutex::MutexError::Busy) if !self.state.is_written() && backoff.spin() => {}
+                Err(mutex::MutexError::Busy) if self.state.writer().is_none() && backoff.spin() => {
+                }
                 Err(refused) => return Err(refused.into()),
             }
         }

@@ -8,7 +8,8 @@
 //! # Protocol
 //!
 //! Take the mutex. A tag in `writing` is that of an earlier holder of the mutex, which must be
-//! dead: it is replaced by `OWNER_DIED`. The mutex's own `OWNER_DIED` is cleared after that. To
+//! dead: it is replaced by `OWNER_DIED`, and so is the mark of a dead owner where no process has
+//! read ([`unread`](super::unread)). The mutex's own `OWNER_DIED` is cleared after that. To
 //! release, a holder opens the cells and unlocks the mutex; or, if readers have to take the mutex,
 //! because `writing` has a flag or the hook is open, unlocks it and wakes the sleepers of all
 //! cells.
@@ -35,7 +36,7 @@ use crate::participant::Tag;
 /// What else must be closed before a holder of the writer mutex reads or writes.
 ///
 /// A plain lock has [`NoHook`]; an array has leases.
-pub(crate) trait LockHook {
+pub(crate) trait LockHook: Copy {
     /// Returns whether any process may have access by the hook, so that the cells must stay
     /// blocked. Called with the writer mutex held.
     fn is_open(&self) -> bool;
@@ -94,18 +95,11 @@ impl<A: LockHook> LockHook for Option<A> {
 pub(crate) struct WriterToken {
     pub(super) held: LockToken,
     pub(super) flags: u32,
-    /// Whether no cell was in use when the owner began to write; none can be since.
-    pub(super) no_cells: bool,
 }
 
 impl WriterToken {
     pub(super) fn new(held: LockToken, flags: u32) -> Self {
-        let no_cells = false;
-        Self {
-            held,
-            flags,
-            no_cells,
-        }
+        Self { held, flags }
     }
     pub(crate) fn owner(&self) -> Tag {
         self.held.owner()
@@ -141,9 +135,14 @@ impl<A: LockHook> RwLock<'_, A> {
         // ORDERING: Relaxed; the mutex orders it, and the kernel orders a dead writer's stores.
         let relaxed = Ordering::Relaxed;
         let mut seen = writing.load(relaxed);
-        while seen & !STICKY != 0 {
+        let wrote_unread = self.wrote_unread(&held);
+        if mutation(525) {
+            self.state.mutex.unmark(&mut held);
+        }
+        while seen & !STICKY != 0 || seen == 0 && wrote_unread {
             let participants = u32::try_from(self.cells.len()).unwrap_or(0);
-            if seen & !STICKY & !Tag::MASK != 0 || Tag::in_word(seen, participants).is_none() {
+            let is_tag = Tag::in_word(seen, participants).is_some();
+            if seen & !STICKY & !Tag::MASK != 0 || seen != 0 && !is_tag {
                 self.release(WriterToken::new(held, 0));
                 return Err(RwLockError::Corrupt { word: seen });
             }
@@ -165,7 +164,7 @@ impl<A: LockHook> RwLock<'_, A> {
                 writing.store(seen, relaxed);
             }
             // That flag is about the mutex's last holder, which is recovered now.
-            self.state.mutex.mark_consistent(&mut held);
+            self.state.mutex.unmark(&mut held);
         }
         Ok(WriterToken::new(held, seen))
     }

@@ -4,10 +4,11 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
+use super::RwLock;
 use crate::algorithm::rwlock::{
-    Cell, LockHook, ReaderToken, RwLock as Raw, RwLockState, WriterToken,
+    Cell, LockHook, NoHook, ReaderToken, RwLock as Raw, RwLockState, WriterToken,
 };
-use crate::segment::{EntryRef, OwnTag};
+use crate::segment::OwnTag;
 
 /// Shared access to the data of a [`RwLock`](super::RwLock); dropping it unlocks.
 ///
@@ -36,11 +37,14 @@ pub struct RwLockWriteGuard<'a, T: ?Sized> {
     /// Invariant 1: valid, and not accessed by any other participant that follows the protocol
     /// while the guard is there.
     data: NonNull<T>,
-    lock: Raw<'a>,
-    entry: &'a EntryRef<RwLockState>,
+    /// At hand, and not behind the handle: what unlocks is in registers already.
+    state: &'a RwLockState,
+    own: OwnTag<'a>,
     token: WriterToken,
     /// Whether the thread was panicking already when it locked.
     panicking: bool,
+    /// For an unlock that opens cells.
+    lock: &'a RwLock<T>,
 }
 
 // SAFETY: a shared guard gives `&T`.
@@ -86,22 +90,30 @@ impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
 }
 
 impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
-    /// The guard of `lock`, which protects `data`, when it was taken so.
+    /// The guard of `lock`, when it was taken so by a thread that was panicking already, or not.
     #[inline(always)]
-    pub(super) fn new(
-        data: NonNull<T>,
-        lock: Raw<'a>,
-        entry: &'a EntryRef<RwLockState>,
-        token: WriterToken,
-    ) -> Self {
+    pub(super) fn new(lock: &'a RwLock<T>, token: WriterToken, panicking: bool) -> Self {
+        let entry = lock.entry_ref();
         // INVARIANT: 1, by 2 of `RwLock`.
         Self {
-            data,
-            lock,
-            entry,
+            data: lock.data(),
+            state: entry.state(),
+            own: entry.own(),
             token,
-            panicking: std::thread::panicking(),
+            panicking,
+            lock,
         }
+    }
+
+    fn raw(&self) -> Raw<'a> {
+        self.lock.beside(NoHook)
+    }
+
+    /// Unlocks what is more than one instruction.
+    #[cold]
+    #[inline(never)]
+    fn stop_writing(lock: &RwLock<T>, token: WriterToken, poison: bool) {
+        lock.beside(NoHook).stop_writing(token, poison);
     }
 
     /// The token alone; the lock stays taken.
@@ -129,9 +141,10 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     /// # Ok::<(), crossdock::Error>(())
     /// ```
     pub fn downgrade(self) -> RwLockReadGuard<'a, T> {
-        let (data, lock, own) = (self.data, self.lock, self.entry.own());
+        let (data, lock, own) = (self.data, self.raw(), self.own);
         let token = if self.is_own() {
-            lock.downgrade(self.token, &self.entry.liveness(self.token.owner()))
+            let entry = self.lock.entry_ref();
+            lock.downgrade(self.token, &entry.liveness(self.token.owner()))
         } else {
             ReaderToken::of(self.token)
         };
@@ -148,7 +161,7 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     /// Returns whether a thread panicked while it changed the data, and the poison was not cleared
     /// since.
     pub fn is_poisoned(&self) -> bool {
-        self.token.is_poisoned() && self.lock.is_poisoned()
+        self.token.is_poisoned() && self.state.is_poisoned()
     }
 
     /// Declares the data consistent after a writer died.
@@ -157,14 +170,14 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     /// [lost](crate::segment::MembershipError::Lost).
     pub fn mark_consistent(&mut self) {
         if self.is_own() {
-            self.lock.mark_consistent(&mut self.token);
+            self.raw().mark_consistent(&mut self.token);
         }
     }
 
     /// False in a forked child, to which this is its parent's lock.
     #[inline(always)]
     fn is_own(&self) -> bool {
-        self.entry.own().current() == Some(self.token.owner())
+        self.own.current() == Some(self.token.owner())
     }
 }
 
@@ -185,7 +198,9 @@ impl<T: ?Sized> Drop for RwLockWriteGuard<'_, T> {
     fn drop(&mut self) {
         if self.is_own() {
             let poison = !self.panicking && std::thread::panicking();
-            self.lock.stop_writing(self.token, poison);
+            if !self.state.stop_writing_clean(self.token, poison) {
+                Self::stop_writing(self.lock, self.token, poison);
+            }
         }
     }
 }

@@ -31,7 +31,8 @@ use crate::sync::{Holder, LockError, LockTimeoutError, TryLockError};
 /// Reading and leaving are one atomic instruction each, and no system call, on a cache line
 /// that no other process uses: readers of different processes do not slow each other down. A writer
 /// pays for that, with two instructions on such a line for every process that has ever read; use a
-/// [`Mutex`](super::Mutex) where reading is rare.
+/// [`Mutex`](super::Mutex) where reading is rare. Where none has read yet, a write costs what that
+/// of a mutex does.
 ///
 /// # Waiting
 ///
@@ -332,7 +333,7 @@ impl<T: ?Sized> RwLock<T> {
     /// answer may be stale when it is returned.
     ///
     /// A writer that died is returned until the lock is taken over, as [`Holder::Other`] after its
-    /// participant was reaped.
+    /// participant was reaped; and not after that if no process has read.
     ///
     /// # Examples
     ///
@@ -441,7 +442,7 @@ impl<T: ?Sized> RwLock<T> {
     /// The same of a lock that was taken to write.
     #[inline(always)]
     fn writes(&self, token: WriterToken) -> RwLockWriteGuard<'_, T> {
-        RwLockWriteGuard::new(self.data, self.raw().without_hook(), &self.state, token)
+        RwLockWriteGuard::new(self, token, std::thread::panicking())
     }
 
     /// Reads if the own cell is open, and this process is a participant already: what nearly every
@@ -459,9 +460,11 @@ impl<T: ?Sized> RwLock<T> {
     /// already; not beside leases.
     #[inline(always)]
     fn write_clean(&self) -> Option<RwLockWriteGuard<'_, T>> {
+        // Everything is looked up before the instruction that locks.
+        let panicking = std::thread::panicking();
         let me = self.state.own().current().filter(|_| !Self::HAS_LEASES)?;
         let token = self.raw().write_clean(me, &self.state.liveness(me))?;
-        Some(self.writes(token))
+        Some(RwLockWriteGuard::new(self, token, panicking))
     }
 
     /// Reads after [`read_clean`](Self::read_clean) did not.

@@ -299,6 +299,68 @@ fn a_writer_whose_lock_was_taken_over_commits_nothing() {
 }
 
 #[test]
+fn a_writer_that_died_where_no_process_has_read_is_reported() {
+    let lock = Lock::new();
+    let lost = lock.view().write_clean(other(), &with_other()).unwrap();
+    let status = lock.view().peek();
+    assert!(status.writes && !status.owner_died);
+    assert_eq!(lock.view().writer(), Some(other()));
+    lock.view().recover(other());
+    let status = lock.view().peek();
+    assert!(!status.writes && status.owner_died);
+    assert_eq!(lock.view().write_clean(me(), &ALONE), None);
+    let mut token = lock.view().write(me(), &ALONE, None).unwrap();
+    assert!(token.owner_died());
+    // It was taken for dead, and lives: it changes nothing.
+    lock.view().stop_writing(lost, true);
+    assert!(lock.view().is_held(&token) && lock.view().peek().writes);
+    lock.view().mark_consistent(&mut token);
+    lock.view().stop_writing(token, false);
+    let token = lock.view().write_clean(me(), &ALONE).unwrap();
+    assert!(!token.owner_died());
+    lock.view().stop_writing(token, false);
+    assert_eq!(lock.state.mutex.holder(&ALONE), Ok(None));
+}
+
+#[test]
+fn a_mark_with_a_cell_in_use_is_no_writers() {
+    // As of a process that died before it had looked at the roster.
+    let lock = Lock::new();
+    let dead = lock.view().write_clean(other(), &with_other()).unwrap();
+    lock.state.roster[0].store(1, Ordering::Relaxed);
+    let token = lock.view().write(me(), &ALONE, None).unwrap();
+    assert!(!token.owner_died(), "{dead:?}");
+    lock.view().stop_writing(token, false);
+}
+
+#[test]
+fn a_marked_writer_poisons_and_downgrades() {
+    let lock = Lock::new();
+    let token = lock.view().write_clean(me(), &ALONE).unwrap();
+    lock.view().stop_writing(token, true);
+    assert!(lock.view().peek().poisoned && !lock.view().peek().writes);
+    lock.state.clear_poison();
+    let token = lock.view().write_clean(me(), &ALONE).unwrap();
+    let reading = lock.view().downgrade(token, &ALONE);
+    let status = lock.view().peek();
+    assert!(!status.writes && status.readers == 1 && !status.owner_died);
+    assert_eq!(lock.view().write_clean(other(), &with_other()), None);
+    lock.view().stop_reading(reading);
+}
+
+#[test]
+fn every_cell_is_looked_at() {
+    let cells: [Padded<Cell>; 300] = core::array::from_fn(|_| Padded(Cell::new(0)));
+    for index in [0, 63, 64, 127, 128, 191, 299] {
+        let state = RwLockState::new();
+        let lock = RwLock::new(&state, &cells, NoHook);
+        state.roster[index / 64].store(1 << (index % 64), Ordering::Relaxed);
+        assert_eq!(lock.write_clean(me(), &ALONE), None, "cell {index}");
+        assert_eq!(state.mutex.holder(&ALONE), Ok(None));
+    }
+}
+
+#[test]
 fn a_waiter_without_membership_does_not_wait() {
     let membership_lost = TestLiveness {
         membership_lost: true,

@@ -35,6 +35,12 @@ enum Verb {
     /// Leaves, while a reader and a writer sleep.
     Unlock,
     Downgrade,
+    /// Writes where no process has read.
+    WriteUnread,
+    /// The same, and goes on to read.
+    DowngradeUnread,
+    /// Writes after a writer that died where no process has read.
+    RepairUnread,
     TryRead,
     TryWrite,
     ReadTimeout,
@@ -64,6 +70,9 @@ pub(crate) const LISTED: &[Listed] = listed! {
     "RwLock::write, update, unlock" Write "the second word is written after the unlock"
     "RwLock::write, unlocked beside sleepers" Unlock "the second word is written after the unlock"
     "RwLockWriteGuard::downgrade" Downgrade "it unlocks, and then reads"
+    "RwLock::write, where no process has read" WriteUnread "the second word is written after the unlock"
+    "RwLockWriteGuard::downgrade, where no process has read" DowngradeUnread "it unlocks, and then reads"
+    "RwLock::write_or_repair, where no process has read" RepairUnread "a repair that is made later"
     "RwLock::try_read beside a writer" TryRead "what is busy is changed all the same"
     "RwLock::try_write beside a reader" TryWrite "what is busy is changed all the same"
     "RwLock::read_timeout" ReadTimeout "what is busy is changed all the same"
@@ -92,7 +101,7 @@ impl Using {
     fn begins_torn(&self) -> bool {
         matches!(
             self.verb,
-            Verb::ReadOrRepair | Verb::WriteOrRepair | Verb::Reap
+            Verb::ReadOrRepair | Verb::WriteOrRepair | Verb::RepairUnread | Verb::Reap
         )
     }
 
@@ -101,6 +110,14 @@ impl Using {
         matches!(
             self.verb,
             Verb::Write | Verb::Unlock | Verb::Downgrade | Verb::ReadOrRepair | Verb::WriteOrRepair
+        ) || self.is_unread()
+    }
+
+    /// Whether no process has read before.
+    fn is_unread(&self) -> bool {
+        matches!(
+            self.verb,
+            Verb::WriteUnread | Verb::DowngradeUnread | Verb::RepairUnread
         )
     }
 
@@ -210,6 +227,9 @@ impl Operation for Using {
 
     fn world(&self) -> Rig<Shelf> {
         let mut shelf = Shelf::new()?;
+        if !self.is_unread() {
+            shelf.has_read()?;
+        }
         match self.verb {
             Verb::ReadDoor => shelf.poison()?,
             Verb::TryRead | Verb::ReadTimeout => {
@@ -243,15 +263,15 @@ impl Operation for Using {
             Verb::ReadFirst => read(&shelf, self.seeded, false, begin),
             Verb::ReadOn => read_on(&shelf, self.seeded, begin),
             Verb::Leave => leave(&shelf, self.seeded, begin),
-            Verb::Write => write(&shelf, self.seeded, begin),
+            Verb::Write | Verb::WriteUnread => write(&shelf, self.seeded, begin),
             Verb::Unlock => unlock(&shelf, self.seeded, begin),
-            Verb::Downgrade => downgrade(&shelf, self.seeded, begin),
+            Verb::Downgrade | Verb::DowngradeUnread => downgrade(&shelf, self.seeded, begin),
             Verb::TryRead | Verb::TryWrite | Verb::ReadTimeout | Verb::WriteTimeout => {
                 find_busy(&shelf, self.verb, self.seeded, begin)
             }
             Verb::ReadTurn => take_turn(&shelf, self.seeded, begin),
             Verb::ReadOrRepair => read_or_repair(&shelf, self.seeded, begin),
-            Verb::WriteOrRepair => write_or_repair(&shelf, self.seeded, begin),
+            Verb::WriteOrRepair | Verb::RepairUnread => write_or_repair(&shelf, self.seeded, begin),
             Verb::Reap => reap(&shelf, self.seeded, begin),
         };
         u8::from(done.is_none())

@@ -49,8 +49,6 @@ impl Shelf {
         let base = Base::of_size(6, 16_384)?;
         let lock = base.segment.create::<Words>("words", [0, 0])?;
         let spare = base.segment.create::<Words>("spare", [0, 0])?;
-        // The rig has a cell, which every writer has to bar.
-        drop(lock.read().map_err(|error| Broken(error.to_string()))?);
         Ok(Self {
             base,
             lock,
@@ -58,6 +56,16 @@ impl Shelf {
             peer: None,
             sleepers: Vec::new(),
         })
+    }
+
+    /// Gives the rig a cell, which every writer has to bar.
+    pub(crate) fn has_read(&self) -> Result<(), Broken> {
+        drop(
+            self.lock
+                .read()
+                .map_err(|error| Broken(error.to_string()))?,
+        );
+        Ok(())
     }
 
     /// Reads, waiting for `patience`, or not at all.
