@@ -12,15 +12,19 @@ pub(crate) struct WaitHistory {
     until: AtomicU64,
     /// How far the handle had come then.
     progress: AtomicU64,
-    /// How many spins in a row were in vain, and then how many waits did without.
+    /// How many spins in a row were in vain, [`MOST_COUNTED`](Self::MOST_COUNTED) at most.
     vain: AtomicU32,
+    /// How many waits did without since the last spin.
+    without: AtomicU32,
 }
 
 impl WaitHistory {
     /// After this many spins in vain a waiter skips spinning.
     const MOST_VAIN: u32 = 4;
-    /// For this many waits.
+    /// For this many waits, and after each further spin in vain for twice as many.
     const WITHOUT: u32 = 64;
+    /// So for 1,024 in the end.
+    const MOST_COUNTED: u32 = Self::MOST_VAIN + 4;
 
     /// Returns when the wait began that continues at `now`: the wait that was given up last, unless
     /// the handle has succeeded since, or has done something else for longer than it waited.
@@ -54,10 +58,16 @@ impl WaitHistory {
         if vain < Self::MOST_VAIN {
             return true;
         }
-        let last = vain >= Self::MOST_VAIN + Self::WITHOUT;
-        let next = if last { Self::MOST_VAIN - 1 } else { vain + 1 };
-        self.vain.store(next, Relaxed);
+        let without = self.without.load(Relaxed);
+        let last = without >= Self::longest(vain);
+        self.without
+            .store(if last { 0 } else { without + 1 }, Relaxed);
         last
+    }
+
+    /// How many waits do without after this many spins in vain.
+    fn longest(vain: u32) -> u32 {
+        Self::WITHOUT << (vain.min(Self::MOST_COUNTED) - Self::MOST_VAIN)
     }
 
     /// Notes whether a spin was in vain.
@@ -66,7 +76,7 @@ impl WaitHistory {
         match (in_vain, vain) {
             (false, 0) => {}
             (false, _) => self.vain.store(0, Relaxed),
-            (true, _) => self.vain.store(vain + 1, Relaxed),
+            (true, _) => self.vain.store((vain + 1).min(Self::MOST_COUNTED), Relaxed),
         }
     }
 }
@@ -116,14 +126,17 @@ mod tests {
             assert!(history.spins());
             history.spun(true);
         }
-        for _ in 0..3 {
-            let without = (0..1_000).take_while(|_| !history.spins()).count();
-            assert_eq!(without, WaitHistory::WITHOUT as usize);
+        let without = || (0..10_000).take_while(|_| !history.spins()).count();
+        for expected in [64, 128, 256, 512, 1024, 1024] {
+            assert_eq!(without(), expected);
             history.spun(true);
         }
-        let without = (0..1_000).take_while(|_| !history.spins()).count();
-        assert_eq!(without, WaitHistory::WITHOUT as usize);
+        assert_eq!(without(), 1024);
         history.spun(false);
         assert!((0..1_000).all(|_| history.spins()));
+        for _ in 0..WaitHistory::MOST_VAIN {
+            history.spun(true);
+        }
+        assert_eq!(without(), 64, "it begins anew");
     }
 }
