@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crossdock::segment::{ParticipantId, ParticipantInfo};
 
-use crate::operate::processes::{Process, own_namespaces};
+use crate::operate::processes::{Process, elsewhere, own_namespaces};
 
 /// The participants of a segment, by the names that its words have for them.
 pub(super) struct People {
@@ -29,12 +29,13 @@ impl People {
 /// The process of a participant: "pid 3121 baker, alive".
 pub(super) fn described(participant: &ParticipantInfo) -> String {
     let pid = participant.pid;
+    let place = elsewhere(participant, own_namespaces());
     if !participant.alive {
-        return format!("pid {pid}, dead");
+        return format!("pid {pid}{place}, dead");
     }
     match process(participant) {
         Some((name, state)) => format!("pid {pid} {name}, {state}"),
-        None => format!("pid {pid}, alive"),
+        None => format!("pid {pid}{place}, alive"),
     }
 }
 

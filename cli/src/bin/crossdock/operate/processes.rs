@@ -62,6 +62,15 @@ impl Process {
     }
 }
 
+/// Says of a participant's number that it means another process here, if so.
+pub(crate) fn elsewhere(participant: &ParticipantInfo, own: (u64, u64)) -> &'static str {
+    match participant.pid_namespace {
+        0 => "",
+        pids if pids == own.0 => "",
+        _ => " of another PID namespace",
+    }
+}
+
 /// The namespaces of this process: of PIDs, and of time. 0 where /proc does not say.
 pub(crate) fn own_namespaces() -> (u64, u64) {
     let inode = |path| fs::metadata(path).map_or(0, |meta: fs::Metadata| meta.ino());

@@ -151,7 +151,8 @@ fn participant(
     let task = doing(one.id(), entries);
     if !one.alive {
         let held = held.map_or_else(|| "not reaped".to_owned(), |held| format!("held {held}"));
-        let what = format!("pid {pid} is dead, {held}");
+        let place = processes::elsewhere(one, own);
+        let what = format!("pid {pid}{place} is dead, {held}");
         let remedy = format!("crossdock repair {name}");
         return Some(Finding::of(found, "dead", what, remedy).about(pid));
     }
