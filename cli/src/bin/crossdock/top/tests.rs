@@ -282,3 +282,40 @@ fn a_panic_restores_the_terminal_and_can_be_read() {
     assert!(!screen.contains("PANICS NEXT"), "{screen}");
     terminal.is_restored();
 }
+
+/// Says that it runs, and runs until it may end.
+fn run_until((began, end): (Counter, Event)) {
+    began.add_and_notify(1);
+    end.wait().expect("no fault");
+}
+
+#[test]
+fn a_worker_of_a_pool_is_shown_with_its_task() {
+    process::init_test("top::tests::crossdock_worker");
+    let segment = Segment::anonymous().expect("a segment");
+    let began = segment.create::<Counter>("began", 0).expect("made");
+    let end = segment.create::<Event>("end", false).expect("made");
+    let pool = process::Pool::builder().workers(1).build().expect("built");
+    let task = pool.submit(run_until, (began.clone(), end.clone()));
+    let task = task.expect("submitted");
+    began.wait_until(|began| began == 1).expect("it begins");
+    let own = crate::operate::find::nameless().expect("/proc");
+    let mut own = own
+        .iter()
+        .filter(|one| one.pids.contains(&std::process::id()));
+    let is_pool = |one: &&crate::operate::find::Found| {
+        let entries = one.entries();
+        entries.iter().any(|entry| entry.info.name == "running")
+    };
+    let found = own.find(is_pool).expect("the pool has a segment");
+    let sample = Sample::take(&found.name).expect("it is there");
+    let screen = drawn(&sample, &mut Wishes::default(), 80, 24);
+    let worker = line(&screen, &pool.worker_ids()[0].to_string());
+    assert!(worker.contains("task 1, attempt 1, "), "{worker}");
+    assert!(
+        line(&screen, "running").contains("running 1"),
+        "{screen:#?}"
+    );
+    end.set();
+    assert_eq!(task.wait(), Ok(()));
+}
