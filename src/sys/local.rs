@@ -2,28 +2,25 @@
 //! sender's credentials.
 //!
 //! An abstract name is no file: it is gone with its socket, however the process ends. Control
-//! messages are laid out here as 64-bit words: length, then level and type, then the data.
+//! messages are laid out as in [`socket`](super::socket).
 
 use std::io;
 use std::mem::{offset_of, size_of};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use super::clock::{Deadline, Left};
-use super::{checked, descriptor, timespec};
+use super::socket::{HEADER_BYTES, HEADER_WORDS, half, header, pair};
+use super::{checked, descriptor, restarted, timespec};
 
 /// The longest abstract name, in bytes.
 pub(crate) const MAX_NAME: usize = PATH - 1;
 const PATH: usize = size_of::<libc::sockaddr_un>() - offset_of!(libc::sockaddr_un, sun_path);
 
-/// The words of a control message before its data: a `cmsghdr`.
-const HEADER_WORDS: usize = 2;
-const HEADER_BYTES: usize = HEADER_WORDS * 8;
 /// The most descriptors of one datagram.
 const MOST_FDS: usize = 2;
 /// A control message of descriptors, and that of credentials (12 bytes).
 const CONTROL_WORDS: usize = HEADER_WORDS + MOST_FDS.div_ceil(2) + HEADER_WORDS + 2;
 
-const _: () = assert!(size_of::<libc::cmsghdr>() == HEADER_BYTES);
 const _: () = assert!(size_of::<libc::ucred>() == 12);
 
 /// What the kernel says of the process that sent a datagram.
@@ -69,7 +66,7 @@ pub(crate) fn bind(name: &[u8]) -> io::Result<OwnedFd> {
 pub(crate) fn connect(name: &[u8]) -> io::Result<OwnedFd> {
     let socket = socket()?;
     let (address, len) = address(name)?;
-    super::restarted(|| {
+    restarted(|| {
         // SAFETY: the address is of that length and outlives the call, which reads it.
         unsafe { libc::connect(socket.as_raw_fd(), (&raw const address).cast(), len) }
     })?;
@@ -154,18 +151,9 @@ pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>])
     };
     let message = header(&mut data, &mut control, control_words * 8);
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-    loop {
-        // SAFETY: `message` points to `data`, `bytes` and `control`, which outlive the call and
-        // have the lengths that it states; the call reads them.
-        let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, flags) };
-        if sent >= 0 {
-            return Ok(());
-        }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-    }
+    // SAFETY: `message` points to `data`, `bytes` and `control`, which outlive the call and have
+    // the lengths that it states; the call reads them.
+    restarted(|| unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, flags) }).map(drop)
 }
 
 /// recvmsg(2): receives a datagram into `bytes`, never blocking. Descriptors are close-on-exec.
@@ -180,18 +168,10 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> io::Result<Da
     };
     let mut message = header(&mut data, &mut control, CONTROL_WORDS * 8);
     let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
-    let len = loop {
-        // SAFETY: `message` points to `data`, `bytes` and `control`, which outlive the call, are
-        // not otherwise accessed during it and have the lengths that it states.
-        let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };
-        if let Ok(received) = usize::try_from(received) {
-            break received;
-        }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-    };
+    // SAFETY: `message` points to `data`, `bytes` and `control`, which outlive the call, are not
+    // otherwise accessed during it and have the lengths that it states.
+    let receive = || unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };
+    let len = restarted(receive)?.cast_unsigned();
     let cut = libc::MSG_CTRUNC | libc::MSG_TRUNC;
     let mut datagram = Datagram {
         len,
@@ -270,37 +250,6 @@ pub(crate) fn wait(fd: BorrowedFd<'_>, event: Event, deadline: &Deadline) -> io:
             Err(error) => return Err(error),
         }
     }
-}
-
-/// Returns a 32-bit number in words, the first of which are in front in memory.
-fn half(words: &[u64], index: usize) -> u32 {
-    let word = words.get(index / 2).copied().unwrap_or_default();
-    let [a, b, c, d, e, f, g, h] = word.to_le_bytes();
-    u32::from_le_bytes(if index.is_multiple_of(2) {
-        [a, b, c, d]
-    } else {
-        [e, f, g, h]
-    })
-}
-
-/// Two 32-bit numbers as one little-endian word, `low` first in memory.
-const fn pair(low: i32, high: i32) -> u64 {
-    low.cast_unsigned() as u64 | ((high.cast_unsigned() as u64) << 32)
-}
-
-/// A message header over one data vector and the first `control_bytes` of `control`.
-fn header(
-    data: &mut libc::iovec,
-    control: &mut [u64; CONTROL_WORDS],
-    control_bytes: usize,
-) -> libc::msghdr {
-    // SAFETY: msghdr is plain data, for which all zeroes is a value: null pointers, no lengths.
-    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-    message.msg_iov = data;
-    message.msg_iovlen = 1;
-    message.msg_control = control.as_mut_ptr().cast();
-    message.msg_controllen = control_bytes as _;
-    message
 }
 
 #[cfg(test)]

@@ -53,8 +53,8 @@ pub(crate) mod surroundings;
 pub(crate) mod timens;
 
 /// The value of a C call that reports failure as -1, or errno.
-fn checked(result: libc::c_int) -> std::io::Result<libc::c_int> {
-    if result == -1 {
+fn checked<N: PartialEq + From<i8>>(result: N) -> std::io::Result<N> {
+    if result == N::from(-1) {
         Err(std::io::Error::last_os_error())
     } else {
         Ok(result)
@@ -70,7 +70,7 @@ fn timespec(time: std::time::Duration) -> libc::timespec {
 }
 
 /// Repeats a C call while a signal interrupts it.
-fn restarted(mut call: impl FnMut() -> libc::c_int) -> std::io::Result<libc::c_int> {
+fn restarted<N: PartialEq + From<i8>>(mut call: impl FnMut() -> N) -> std::io::Result<N> {
     loop {
         match checked(call()) {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}

@@ -128,20 +128,21 @@ pub(crate) fn link(fd: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+fn open(path: &Path, writes: bool, flags: libc::c_int) -> io::Result<OwnedFd> {
+    let flags = flags | libc::O_NONBLOCK | libc::O_NOCTTY;
+    let mut options = OpenOptions::new();
+    options.read(true).write(writes).custom_flags(flags);
+    descriptor::open(&options, path)
+}
+
 /// open(2), `O_NOFOLLOW`: an existing file, for reading and writing; never blocks.
 pub(crate) fn open_existing(path: &Path) -> io::Result<OwnedFd> {
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).custom_flags(flags);
-    descriptor::open(&options, path)
+    open(path, true, libc::O_NOFOLLOW)
 }
 
 /// open(2), `O_NOFOLLOW`: an existing file, for reading only; never blocks.
 pub(crate) fn open_to_read(path: &Path) -> io::Result<OwnedFd> {
-    let mut options = OpenOptions::new();
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-    options.read(true).custom_flags(flags);
-    descriptor::open(&options, path)
+    open(path, false, libc::O_NOFOLLOW)
 }
 
 /// stat(2), open(2): what stands at a path of any kind, a link of /proc among them, for reading
@@ -151,10 +152,7 @@ pub(crate) fn open_any_to_read(path: &Path) -> io::Result<OwnedFd> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::from_raw_os_error(libc::EISDIR));
     }
-    let mut options = OpenOptions::new();
-    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-    options.read(true).custom_flags(flags);
-    descriptor::open(&options, path)
+    open(path, false, 0)
 }
 
 /// open(2) of `/proc/thread-self/fd/N`: a fresh description of the file behind `fd`, for reading
@@ -223,10 +221,7 @@ pub(crate) fn open_of_process(path: &Path, file: (u64, u64)) -> io::Result<Optio
     if (meta.dev(), meta.ino()) != file {
         return Ok(None);
     }
-    let mut options = OpenOptions::new();
-    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-    options.read(true).write(true).custom_flags(flags);
-    let fd = descriptor::open(&options, path)?;
+    let fd = open(path, true, 0)?;
     let found = status(fd.as_fd())?;
     Ok(((found.device, found.inode) == file).then_some(fd))
 }
@@ -312,18 +307,10 @@ fn in_pieces(len: u64, mut reserve: impl FnMut(i64, i64) -> nix::Result<()>) -> 
 pub(crate) fn write_first(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
     // SAFETY: the bytes are readable, and the call keeps no pointer to them.
     let write = || unsafe { libc::pwrite(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), 0) };
-    loop {
-        match usize::try_from(write()) {
-            Ok(written) if written == bytes.len() => return Ok(()),
-            Ok(_) => return Err(io::ErrorKind::WriteZero.into()),
-            Err(_) => {
-                let error = io::Error::last_os_error();
-                if error.kind() != io::ErrorKind::Interrupted {
-                    return Err(error);
-                }
-            }
-        }
+    if restarted(write)?.cast_unsigned() < bytes.len() {
+        return Err(io::ErrorKind::WriteZero.into());
     }
+    Ok(())
 }
 
 /// fchmod(2).

@@ -7,14 +7,14 @@ use std::io;
 use std::mem::{offset_of, size_of};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
-use super::descriptor;
+use super::{descriptor, restarted};
 
 /// As many descriptors as the kernel takes in one message (`SCM_MAX_FD`).
 pub(crate) const FDS_PER_MESSAGE: usize = 253;
 
-/// The words before the descriptors: a `cmsghdr`.
-const HEADER_WORDS: usize = 2;
-const HEADER_BYTES: usize = HEADER_WORDS * 8;
+/// The words of a control message before its data: a `cmsghdr`.
+pub(super) const HEADER_WORDS: usize = 2;
+pub(super) const HEADER_BYTES: usize = HEADER_WORDS * 8;
 const CONTROL_WORDS: usize = HEADER_WORDS + FDS_PER_MESSAGE.div_ceil(2);
 
 const _: () = assert!(size_of::<libc::cmsghdr>() == HEADER_BYTES);
@@ -25,7 +25,7 @@ const _: () = assert!(offset_of!(libc::cmsghdr, cmsg_type) == 12);
 const RIGHTS: u64 = pair(libc::SOL_SOCKET, libc::SCM_RIGHTS);
 
 /// Two 32-bit numbers as one little-endian word, `low` first in memory.
-const fn pair(low: i32, high: i32) -> u64 {
+pub(super) const fn pair(low: i32, high: i32) -> u64 {
     low.cast_unsigned() as u64 | ((high.cast_unsigned() as u64) << 32)
 }
 
@@ -88,18 +88,10 @@ pub(crate) fn send(
     };
     let message = header(&mut data, &mut control, control_bytes.next_multiple_of(8));
     let flags = full.flag() | libc::MSG_NOSIGNAL;
-    loop {
-        // SAFETY: `message` points to `data`, `bytes`, which the call only reads, and `control`,
-        // which outlive the call and have the lengths that it states.
-        let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, flags) };
-        if let Ok(sent) = usize::try_from(sent) {
-            return Ok(sent);
-        }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-    }
+    // SAFETY: `message` points to `data`, `bytes`, which the call only reads, and `control`, which
+    // outlive the call and have the lengths that it states.
+    let send = || unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, flags) };
+    Ok(restarted(send)?.cast_unsigned())
 }
 
 /// send(2): sends one byte, never blocking and without SIGPIPE.
@@ -107,7 +99,7 @@ pub(crate) fn send_byte(socket: BorrowedFd<'_>) -> io::Result<()> {
     let byte = 1_u8;
     let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
     // SAFETY: one byte that outlives the call.
-    restarted_size(|| unsafe { libc::send(socket.as_raw_fd(), (&raw const byte).cast(), 1, flags) })
+    restarted(|| unsafe { libc::send(socket.as_raw_fd(), (&raw const byte).cast(), 1, flags) })
         .map(drop)
 }
 
@@ -117,25 +109,11 @@ pub(crate) fn send_byte(socket: BorrowedFd<'_>) -> io::Result<()> {
 pub(crate) fn receive_byte(socket: BorrowedFd<'_>) -> io::Result<bool> {
     let mut byte = 0_u8;
     // SAFETY: room for one byte that outlives the call.
-    let received = restarted_size(|| unsafe {
+    let received = restarted(|| unsafe {
         let place = (&raw mut byte).cast();
         libc::recv(socket.as_raw_fd(), place, 1, libc::MSG_DONTWAIT)
     })?;
     Ok(received > 0)
-}
-
-/// Repeats a call that a signal interrupted.
-fn restarted_size(mut call: impl FnMut() -> isize) -> io::Result<isize> {
-    loop {
-        let done = call();
-        if done >= 0 {
-            return Ok(done);
-        }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-    }
 }
 
 /// recvmsg(2): takes one message and the descriptors it carries, close-on-exec, never blocking.
@@ -179,33 +157,20 @@ fn receive_with(
     };
     let mut message = header(&mut data, &mut control, CONTROL_WORDS * 8);
     let flags = flags | libc::MSG_CMSG_CLOEXEC;
-    let received = loop {
-        // SAFETY: `message` points to `data`, `bytes` and `control`, which outlive the call, are
-        // not otherwise accessed during it and have the lengths that it states.
-        let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };
-        if let Ok(received) = usize::try_from(received) {
-            break received;
-        }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-    };
+    // SAFETY: `message` points to `data`, `bytes` and `control`, which outlive the call, are not
+    // otherwise accessed during it and have the lengths that it states.
+    let receive = || unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };
+    let received = restarted(receive)?.cast_unsigned();
     let mut fds = Vec::new();
     // The words are zeroes unless the kernel wrote a control message.
     if control[1] == RIGHTS {
         let bytes = usize::try_from(control[0]).unwrap_or(0);
         let count = bytes.saturating_sub(HEADER_BYTES) / size_of::<libc::c_int>();
         for index in 0..count.min(FDS_PER_MESSAGE) {
-            let [a, b, c, d, e, f, g, h] = control[HEADER_WORDS + index / 2].to_le_bytes();
-            let fd = if index % 2 == 0 {
-                [a, b, c, d]
-            } else {
-                [e, f, g, h]
-            };
+            let fd = half(&control[HEADER_WORDS..], index).cast_signed();
             // SAFETY: the kernel has just installed this descriptor for this call and listed it
             // once in the control message.
-            fds.push(unsafe { descriptor::made(libc::c_int::from_le_bytes(fd)) });
+            fds.push(unsafe { descriptor::made(fd) });
         }
     }
     if message.msg_flags & libc::MSG_CTRUNC != 0 {
@@ -215,10 +180,21 @@ fn receive_with(
     Ok((received, fds.into_iter().collect::<io::Result<_>>()?))
 }
 
+/// Returns a 32-bit number in words, the first of which are in front in memory.
+pub(super) fn half(words: &[u64], index: usize) -> u32 {
+    let word = words.get(index / 2).copied().unwrap_or_default();
+    let [a, b, c, d, e, f, g, h] = word.to_le_bytes();
+    u32::from_le_bytes(if index.is_multiple_of(2) {
+        [a, b, c, d]
+    } else {
+        [e, f, g, h]
+    })
+}
+
 /// A message header over one data vector and the first `control_bytes` of `control`.
-fn header(
+pub(super) fn header(
     data: &mut libc::iovec,
-    control: &mut [u64; CONTROL_WORDS],
+    control: &mut [u64],
     control_bytes: usize,
 ) -> libc::msghdr {
     // SAFETY: msghdr is plain data, for which all zeroes is a value: null pointers, no lengths.
