@@ -67,6 +67,16 @@ macro_rules! umbrella {
             }
         }
 
+        #[cfg(test)]
+        impl $name {
+            /// Returns samples of all errors that convert into this one, and what they are of.
+            fn samples_of_all() -> Vec<tests::Walked> {
+                let mut all = Vec::new();
+                $($(#[cfg($gate)])? tests::walk_to::<$error>(stringify!($error), &mut all);)+
+                all
+            }
+        }
+
         $(umbrella! { @from $(#[cfg($gate)])? $name $variant($error $(, of <$generic> $of, by $strip)?) })+
     };
     (@from $(#[$meta:meta])? $name:ident $variant:ident($error:ty)) => {
@@ -291,4 +301,4 @@ impl From<PairError> for Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

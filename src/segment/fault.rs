@@ -330,6 +330,18 @@ macro_rules! plain_errors {
             }
         }
 
+        #[cfg(test)]
+        impl $crate::error::tests::Sample for $name {
+            fn samples() -> Vec<Self> {
+                $crate::error::tests::twice(|_round| vec![
+                    $(Self::$variant
+                        $({ $($field: $crate::error::tests::Sample::sample(_round)),+ })?
+                        $((<$holds as $crate::error::tests::Sample>::sample(_round)))?,)*
+                    $($(Self::$wrapper(<$inner as $crate::error::tests::Sample>::sample(_round)),)+)?
+                ])
+            }
+        }
+
         $($($($crate::segment::fault::converted!($inner, $mark $name::$wrapper);)?)+)?
     )+};
 }
@@ -445,6 +457,16 @@ macro_rules! errors_with_value {
         }
 
         impl<T> std::error::Error for $name<T> {}
+
+        #[cfg(test)]
+        impl $crate::error::tests::Sample for $name<()> {
+            fn samples() -> Vec<Self> {
+                $crate::error::tests::twice(|round| vec![
+                    $(Self::$variant(() $(, <$ty as $crate::error::tests::Sample>::sample(round))?),)*
+                    Self::Fault((), $crate::error::tests::Sample::sample(round)),
+                ])
+            }
+        }
     )+};
 }
 pub(crate) use errors_with_value;
@@ -514,6 +536,16 @@ macro_rules! errors_around {
         }
 
         impl$(<$guard>)? std::error::Error for $name $(<$guard>)? {}
+
+        #[cfg(test)]
+        impl $crate::error::tests::Sample for $name {
+            fn samples() -> Vec<Self> {
+                $crate::error::tests::twice(|round| vec![
+                    Self::$variant $({ $($field: $crate::error::tests::Sample::sample(round)),+ })?,
+                    Self::$inner($crate::error::tests::Sample::sample(round)),
+                ])
+            }
+        }
     )+};
 }
 pub(crate) use errors_around;
@@ -531,51 +563,4 @@ errors! {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused() -> SystemError {
-        SystemError::new("locking a byte", &io::Error::from_raw_os_error(13))
-    }
-
-    #[test]
-    fn a_refused_request_says_what_and_why() {
-        let text = refused().to_string();
-        assert_eq!(
-            text,
-            "locking a byte failed: Permission denied (os error 13)"
-        );
-        assert_eq!(refused().kind(), io::ErrorKind::PermissionDenied);
-        assert_eq!(
-            Fault::from(MembershipError::System(refused())).to_string(),
-            text
-        );
-    }
-
-    #[cfg(feature = "process")]
-    #[test]
-    fn a_fault_means_the_same_in_another_process() {
-        for fault in [
-            Fault::from(MembershipError::System(refused())),
-            Fault::from(MembershipError::RegistryFull { participants: 3 }),
-            Fault::corrupt(Kind::Mutex, 7_u32),
-            Fault::NotOwner,
-        ] {
-            let bytes = postcard::to_stdvec(&fault).unwrap();
-            assert_eq!(postcard::from_bytes::<Fault>(&bytes).unwrap(), fault);
-        }
-    }
-
-    #[cfg(feature = "process")]
-    #[test]
-    fn texts_that_were_received_are_bounded() {
-        for number in 0..1_000 {
-            let bytes = postcard::to_stdvec(&(format!("request {number}"), 5)).unwrap();
-            let error: SystemError = postcard::from_bytes(&bytes).unwrap();
-            assert_eq!(error.errno(), 5);
-        }
-        let long = postcard::to_stdvec(&("x".repeat(1_000), 5)).unwrap();
-        let error: SystemError = postcard::from_bytes(&long).unwrap();
-        assert_eq!(error.what(), "a request to the system");
-    }
-}
+mod tests;
