@@ -16,6 +16,7 @@ pub(crate) mod condvar;
 pub(crate) mod counter;
 pub(crate) mod directory;
 pub(crate) mod element;
+pub(crate) mod ends;
 pub(crate) mod event;
 #[cfg(all(feature = "inspect", not(loom)))]
 pub(crate) mod look;

@@ -1,7 +1,8 @@
 //! The bytes of an entry, as algorithms refer to them.
 
 use crate::facade::{AtomicU8, AtomicU32, AtomicU64, Futex, Words};
-use crate::format::Padded;
+use crate::format::{Padded, Record};
+use crate::participant::Tag;
 
 /// The bytes of one entry.
 ///
@@ -37,18 +38,24 @@ unsafe impl<const N: usize> SharedState for Words<N> {}
 // SAFETY: `repr(C)`, the state and padding, aligned to 128.
 unsafe impl<S: SharedState> SharedState for Padded<S> {}
 
+/// An entry of a segment, whatever the type of its values.
+pub(crate) struct Located<'a, R> {
+    pub(crate) record: &'a Record,
+    /// The number of participants that the segment has room for.
+    pub(crate) participants: u32,
+    pub(crate) region: R,
+}
+
 /// The number of bytes of a word.
 pub(crate) const WORD: u64 = size_of::<u64>() as u64;
 
 /// Entries whose words carry no tag.
 pub(crate) mod unowned {
-    use super::Region;
-    use crate::format::Record;
-    use crate::participant::Tag;
+    use super::{Located, Region, Tag};
 
     /// Has nothing to recover: no word of the entry carries a tag.
     #[expect(clippy::unnecessary_wraps, reason = "as the others")]
-    pub(crate) fn recover(_: &Record, _: u32, _: &impl Region, _: Tag) -> Option<()> {
+    pub(crate) fn recover(_: &Located<'_, impl Region>, _: Tag) -> Option<()> {
         Some(())
     }
 }
@@ -56,16 +63,13 @@ pub(crate) mod unowned {
 /// Entries without ends.
 #[cfg(any(loom, feature = "process"))]
 pub(crate) mod no_ends {
-    use super::Region;
-    use crate::format::Record;
+    use super::{Located, Region, Tag};
+    use crate::participant::Liveness;
     use crate::participant::hand_over::{HandOverStep, TakeOverError};
-    use crate::participant::{Liveness, Tag};
 
     /// Returns `None`: no such entry has an end.
     pub(crate) fn perform(
-        _: &Record,
-        _: u32,
-        _: &impl Region,
+        _: &Located<'_, impl Region>,
         _: HandOverStep,
         _: Tag,
         _: &impl Liveness,

@@ -45,9 +45,8 @@ impl Segment {
     fn perform(&self, index: u32, step: HandOverStep, me: Tag) -> Result<(), TakeOverError> {
         let found = self.mapping.directory().at(index);
         let record = found.map_err(|_| TakeOverError::Corrupt)?.record;
-        let participants = self.mapping.geometry().participants;
-        let bytes = EntryBytes::new(&self.mapping, &record);
+        let entry = EntryBytes::located(&self.mapping, &record);
         let peers = SegmentLiveness::new(&self.mapping, self.mapping.participants(), me);
-        recover::perform(&record, participants, &bytes, step, me, &peers)
+        recover::perform(&entry, step, me, &peers)
     }
 }

@@ -53,8 +53,7 @@ pub(super) fn visit(mapping: &Mapping, record: &Record, tag: Tag, me: Option<Tag
         return false;
     };
     manager.visit(tag, me, |object| {
-        let bytes = EntryBytes::new(mapping, object);
-        recover::recover(object, participants, &bytes, tag)
+        recover::recover(&EntryBytes::located(mapping, object), tag)
     })
 }
 

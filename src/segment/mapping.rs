@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 use crate::algorithm::directory::Directory;
-use crate::algorithm::region::{Region, SharedState};
+use crate::algorithm::region::{Located, Region, SharedState};
 use crate::facade::{AtomicU64, Words};
 use crate::format::{Geometry, HEADER_WORDS, HeaderFault, LAYOUT_VERSION, Record};
 use crate::participant::attachment::Link;
@@ -246,6 +246,15 @@ impl<'a> EntryBytes<'a> {
             mapping,
             offset: record.offset,
             len: record.len,
+        }
+    }
+
+    /// The entry of a record.
+    pub(crate) fn located(mapping: &'a Mapping, record: &'a Record) -> Located<'a, Self> {
+        Located {
+            record,
+            participants: mapping.geometry().participants,
+            region: Self::new(mapping, record),
         }
     }
 }

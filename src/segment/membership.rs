@@ -379,9 +379,7 @@ fn visit(mapping: &Mapping, tag: Tag, me: Option<Tag>) -> bool {
     let mut all = true;
     for found in records {
         all &= found.is_ok_and(|found| {
-            let bytes = EntryBytes::new(mapping, &found.record);
-            let participants = mapping.geometry().participants;
-            let recovered = recover::recover(&found.record, participants, &bytes, tag);
+            let recovered = recover::recover(&EntryBytes::located(mapping, &found.record), tag);
             let is_manager = found.record.kind == Kind::Manager as u32;
             recovered && (!is_manager || managed::visit(mapping, &found.record, tag, me))
         });

@@ -1,8 +1,8 @@
 //! What is done in an entry by the algorithm of its kind, whatever the type of its values: recovery
 //! of what a dead participant held, and the taking over of ends.
 
-use crate::algorithm::region::Region;
-use crate::format::{Kind, Record};
+use crate::algorithm::region::{Located, Region};
+use crate::format::Kind;
 use crate::participant::Tag;
 #[cfg(feature = "process")]
 use crate::participant::{
@@ -15,15 +15,10 @@ macro_rules! dispatch {
     ($($(#[$docs:meta])+ $kind:ident = $number:literal, [$($bounds:tt)*] $handle:ty, $($algorithm:ident)::+, $($ends:ident)::+, $($view:ident)::+;)+) => {
         /// Recovers what `dead` held in the entry of a record. Returns false if the kind is
         /// unknown, or the entry too short.
-        pub(crate) fn recover(
-            record: &Record,
-            participants: u32,
-            region: &impl Region,
-            dead: Tag,
-        ) -> bool {
-            match Kind::from_number(record.kind) {
+        pub(crate) fn recover(entry: &Located<'_, impl Region>, dead: Tag) -> bool {
+            match Kind::from_number(entry.record.kind) {
                 $(Some(Kind::$kind) => {
-                    crate::algorithm::$($algorithm)::+::recover(record, participants, region, dead).is_some()
+                    crate::algorithm::$($algorithm)::+::recover(entry, dead).is_some()
                 })+
                 None => false,
             }
@@ -32,16 +27,14 @@ macro_rules! dispatch {
         /// Takes over or gives up an end of the entry of a record, for `me`.
         #[cfg(feature = "process")]
         pub(crate) fn perform(
-            record: &Record,
-            participants: u32,
-            region: &impl Region,
+            entry: &Located<'_, impl Region>,
             step: HandOverStep,
             me: Tag,
             peers: &impl Liveness,
         ) -> Result<(), TakeOverError> {
-            let performed = match Kind::from_number(record.kind) {
+            let performed = match Kind::from_number(entry.record.kind) {
                 $(Some(Kind::$kind) => {
-                    crate::algorithm::$($ends)::+::perform(record, participants, region, step, me, peers)
+                    crate::algorithm::$($ends)::+::perform(entry, step, me, peers)
                 })+
                 None => None,
             };

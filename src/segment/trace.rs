@@ -50,13 +50,10 @@ mod told {
 
     /// How many messages `dead` holds at their last attempt in the entry of a record.
     fn last_attempts(mapping: &Mapping, record: &Record, dead: Tag) -> u32 {
-        let participants = mapping.geometry().participants;
-        let bytes = EntryBytes::new(mapping, record);
+        let entry = EntryBytes::located(mapping, record);
         let messages = match Kind::from_number(record.kind) {
-            Some(Kind::WorkQueue) => work::last_attempts(record, participants, &bytes, dead),
-            Some(Kind::ByteQueue | Kind::Channel) => {
-                work::bytes::last_attempts(record, participants, &bytes, dead)
-            }
+            Some(Kind::WorkQueue) => work::last_attempts(&entry, dead),
+            Some(Kind::ByteQueue | Kind::Channel) => work::bytes::last_attempts(&entry, dead),
             _ => None,
         };
         messages.unwrap_or(0)

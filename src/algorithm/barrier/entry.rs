@@ -2,8 +2,7 @@
 
 use super::layout::{SEATS, entry_len};
 use super::{Barrier, BarrierState};
-use crate::algorithm::region::{Region, SharedState};
-use crate::format::Record;
+use crate::algorithm::region::{Located, Region, SharedState};
 use crate::participant::Tag;
 
 // SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
@@ -22,12 +21,7 @@ pub(crate) fn view(region: &impl Region, config: [u64; 4]) -> Option<Barrier<'_>
 }
 
 /// Recovers the seats of `dead` in the entry of a record; `None` if the entry is too short.
-pub(crate) fn recover(
-    record: &Record,
-    _participants: u32,
-    region: &impl Region,
-    dead: Tag,
-) -> Option<()> {
-    view(region, record.config)?.recover(dead);
+pub(crate) fn recover(entry: &Located<'_, impl Region>, dead: Tag) -> Option<()> {
+    view(&entry.region, entry.record.config)?.recover(dead);
     Some(())
 }

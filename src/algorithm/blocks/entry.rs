@@ -2,8 +2,7 @@
 
 use super::layout::BlocksLayout;
 use super::{Blocks, BlocksState, Shape};
-use crate::algorithm::region::{Region, SharedState};
-use crate::format::Record;
+use crate::algorithm::region::{Located, Region, SharedState};
 use crate::participant::Tag;
 
 // SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
@@ -28,12 +27,7 @@ pub(crate) fn view<'a>(
 
 /// Recovers what `dead` held in the entry of a record; `None` if the entry is too short to be one.
 /// What it was writing is left to the next writer.
-pub(crate) fn recover(
-    _record: &Record,
-    _participants: u32,
-    region: &impl Region,
-    dead: Tag,
-) -> Option<()> {
-    region.state::<BlocksState>()?.recover(dead);
+pub(crate) fn recover(entry: &Located<'_, impl Region>, dead: Tag) -> Option<()> {
+    entry.region.state::<BlocksState>()?.recover(dead);
     Some(())
 }

@@ -2,9 +2,8 @@
 
 use super::layout::ArrayLayout;
 use super::{LeaseTable, LeaseTableState};
-use crate::algorithm::region::{Region, SharedState};
+use crate::algorithm::region::{Located, Region, SharedState};
 use crate::algorithm::rwlock;
-use crate::format::Record;
 use crate::participant::Tag;
 
 // SAFETY: one atomic word.
@@ -19,17 +18,12 @@ pub(crate) fn view<'a>(region: &'a impl Region, layout: &ArrayLayout) -> Option<
 }
 
 /// Recovers what `dead` held in the entry of a record; `None` if the entry is too short to be one.
-pub(crate) fn recover(
-    record: &Record,
-    participants: u32,
-    region: &impl Region,
-    dead: Tag,
-) -> Option<()> {
-    let [len, chunk, ..] = record.config;
-    let payload = (record.payload.size(), record.payload.align());
-    let layout = ArrayLayout::new((len, chunk), payload, participants)?;
-    let table = view(region, &layout)?;
-    let lock = rwlock::entry::view(region, layout.cells, participants, table)?;
+pub(crate) fn recover(entry: &Located<'_, impl Region>, dead: Tag) -> Option<()> {
+    let [len, chunk, ..] = entry.record.config;
+    let payload = (entry.record.payload.size(), entry.record.payload.align());
+    let layout = ArrayLayout::new((len, chunk), payload, entry.participants)?;
+    let table = view(&entry.region, &layout)?;
+    let lock = rwlock::entry::view(&entry.region, layout.cells, entry.participants, table)?;
     table.recover(dead);
     lock.recover(dead);
     Some(())

@@ -2,7 +2,7 @@
 //! dead participant owed there.
 
 use super::wait::events_of;
-use crate::algorithm::region::{Region, SharedState, WORD};
+use crate::algorithm::region::{Located, Region, SharedState, WORD};
 use crate::facade::mutation;
 use crate::wait::event_count::EventCount;
 
@@ -20,8 +20,7 @@ pub(super) fn wake(waiters: &[EventCount]) {
 
 /// A counter: a value of 64 bits, and an event count behind it.
 pub(crate) mod counter {
-    use super::{EventCount, Region, WORD, wake};
-    use crate::format::Record;
+    use super::{EventCount, Located, Region, WORD, wake};
     use crate::participant::Tag;
 
     /// Returns the event count of a counter; `None` if the entry is too short.
@@ -31,21 +30,15 @@ pub(crate) mod counter {
 
     /// Makes the wakes that `dead` may have owed in the entry of a record; `None` if the entry is
     /// too short to be one.
-    pub(crate) fn recover(
-        _record: &Record,
-        _participants: u32,
-        region: &impl Region,
-        _dead: Tag,
-    ) -> Option<()> {
-        wake(core::slice::from_ref(waiters(region)?));
+    pub(crate) fn recover(entry: &Located<'_, impl Region>, _dead: Tag) -> Option<()> {
+        wake(core::slice::from_ref(waiters(&entry.region)?));
         Some(())
     }
 }
 
 /// An array: its values, and the event counts at the next multiple of 4.
 pub(crate) mod array {
-    use super::{EVENT, EventCount, Region, events_of, wake};
-    use crate::format::Record;
+    use super::{EVENT, EventCount, Located, Region, events_of, wake};
     use crate::participant::Tag;
 
     /// Returns how long an entry is whose `len` values take `bytes`.
@@ -63,13 +56,9 @@ pub(crate) mod array {
 
     /// Makes the wakes that `dead` may have owed in the entry of a record; `None` if the entry is
     /// too short to be one.
-    pub(crate) fn recover(
-        record: &Record,
-        _participants: u32,
-        region: &impl Region,
-        _dead: Tag,
-    ) -> Option<()> {
-        wake(waiters(region, record.config[0], record.len)?);
+    pub(crate) fn recover(entry: &Located<'_, impl Region>, _dead: Tag) -> Option<()> {
+        let record = entry.record;
+        wake(waiters(&entry.region, record.config[0], record.len)?);
         Some(())
     }
 }

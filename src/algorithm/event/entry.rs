@@ -1,8 +1,7 @@
 //! Where the words of an entry are, and the wakes that a dead participant owed there.
 
 use super::EventState;
-use crate::algorithm::region::{Region, SharedState};
-use crate::format::Record;
+use crate::algorithm::region::{Located, Region, SharedState};
 use crate::participant::Tag;
 
 // SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
@@ -10,12 +9,7 @@ unsafe impl SharedState for EventState {}
 
 /// Makes the wakes that `dead` may have owed in the entry of a record; `None` if the entry is too
 /// short to be one.
-pub(crate) fn recover(
-    _record: &Record,
-    _participants: u32,
-    region: &impl Region,
-    _dead: Tag,
-) -> Option<()> {
-    region.state::<EventState>()?.recover();
+pub(crate) fn recover(entry: &Located<'_, impl Region>, _dead: Tag) -> Option<()> {
+    entry.region.state::<EventState>()?.recover();
     Some(())
 }

@@ -2,7 +2,7 @@
 
 use super::layout::ManagerLayout;
 use super::{HEAD, Manager, ManagerState};
-use crate::algorithm::region::{Region, SharedState};
+use crate::algorithm::region::{Located, Region, SharedState};
 use crate::format::Record;
 use crate::participant::Tag;
 
@@ -34,12 +34,7 @@ pub(crate) fn view<'a>(
 
 /// Recovers the mutex if `dead` held it; `None` if the entry is too short to be a manager's. The
 /// objects are visited by the caller of [`Manager::visit`].
-pub(crate) fn recover(
-    _record: &Record,
-    _participants: u32,
-    region: &impl Region,
-    dead: Tag,
-) -> Option<()> {
-    region.state::<ManagerState>()?.lock().recover(dead);
+pub(crate) fn recover(entry: &Located<'_, impl Region>, dead: Tag) -> Option<()> {
+    entry.region.state::<ManagerState>()?.lock().recover(dead);
     Some(())
 }

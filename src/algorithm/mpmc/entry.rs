@@ -3,10 +3,15 @@
 use super::layout::SlotsLayout;
 use super::{Ring, Slots, SlotsState};
 use crate::algorithm::region::WORD;
-use crate::algorithm::region::{Region, SharedState};
+use crate::algorithm::region::{Located, Region, SharedState};
 use crate::facade::AtomicU64;
 use crate::format::Record;
 use crate::participant::Tag;
+#[cfg(any(loom, feature = "process"))]
+use crate::participant::{
+    Liveness,
+    hand_over::{Ends, HandOverStep, TakeOverError},
+};
 
 // SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
 unsafe impl SharedState for SlotsState {}
@@ -43,15 +48,22 @@ pub(crate) fn view<'a>(
 }
 
 /// Recovers the slots of `dead` in the entry of a record; `None` if the entry is too short.
-pub(crate) fn recover(
-    record: &Record,
-    participants: u32,
-    region: &impl Region,
-    dead: Tag,
-) -> Option<()> {
-    let layout = layout_of(record, participants)?;
-    view(region, &layout, participants)?.recover(dead);
+pub(crate) fn recover(entry: &Located<'_, impl Region>, dead: Tag) -> Option<()> {
+    let layout = layout_of(entry.record, entry.participants)?;
+    view(&entry.region, &layout, entry.participants)?.recover(dead);
     Some(())
+}
+
+/// Takes over or gives up an end of the entry; `None` if it is too short.
+#[cfg(any(loom, feature = "process"))]
+pub(crate) fn perform(
+    entry: &Located<'_, impl Region>,
+    step: HandOverStep,
+    me: Tag,
+    peers: &impl Liveness,
+) -> Option<Result<(), TakeOverError>> {
+    let layout = layout_of(entry.record, entry.participants)?;
+    Some(view(&entry.region, &layout, entry.participants)?.perform(step, me, peers))
 }
 
 /// Returns the layout of the ring in the entry of a record.

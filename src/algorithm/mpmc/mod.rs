@@ -90,18 +90,17 @@
 //! forever if a process dies between that and its slot. Here the one CAS is in the slot and names
 //! its owner, and no line is written by all processes. A slot needs eight bytes.
 
+use crate::algorithm::ends::CountedEnds;
 use crate::algorithm::mpmc::layout::{Geometry, Position, SLOTS_STATE, State, Word};
 use crate::facade::{AtomicU64, Ordering, barrier_after_rmw, mutation, ordering};
 use crate::format::Padded;
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::endpoints::{Endpoint, EndpointCounts, EndpointError};
+use crate::participant::endpoints::{Endpoint, EndpointCounts};
 use crate::wait::event_count::EventCount;
 pub(crate) use crate::wait::on_event::TryError;
 
 mod end;
-#[cfg(any(loom, feature = "process"))]
-pub(crate) mod ends;
 pub(crate) mod entry;
 pub(crate) mod layout;
 mod lost;
@@ -499,26 +498,6 @@ impl<'a, S: Slots> Ring<'a, S> {
         self.wake_all();
     }
 
-    /// Increments the count of participant `me` at an endpoint.
-    pub(crate) fn count_at(
-        &self,
-        endpoint: Endpoint,
-        me: Tag,
-        peers: &impl Liveness,
-    ) -> Result<(), EndpointError> {
-        if self.endpoints().count(endpoint, me, peers)? {
-            self.state.event(endpoint.other()).notify_all();
-        }
-        Ok(())
-    }
-
-    /// Decrements the count of participant `me` at an endpoint.
-    pub(crate) fn uncount(&self, endpoint: Endpoint, me: Tag, peers: &impl Liveness) {
-        if self.endpoints().uncount(endpoint, me, peers) {
-            self.wake_all();
-        }
-    }
-
     /// Returns the position after `at`, which was claimed. Sets the shared hint at every marked
     /// position.
     #[inline(always)]
@@ -560,5 +539,17 @@ impl<'a, S: Slots> Ring<'a, S> {
     }
 }
 
-#[cfg(test)]
+impl<S: Slots> CountedEnds for Ring<'_, S> {
+    fn endpoints(&self) -> EndpointCounts<'_> {
+        self.endpoints()
+    }
+    fn event(&self, endpoint: Endpoint) -> &EventCount {
+        self.state.event(endpoint)
+    }
+    fn wake_all(&self) {
+        self.wake_all();
+    }
+}
+
+#[cfg(all(test, loom))]
 pub(crate) mod tests;

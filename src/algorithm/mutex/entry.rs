@@ -1,20 +1,14 @@
 //! Where the words of an entry are, and the recovery of what a dead participant held there.
 
 use super::MutexState;
-use crate::algorithm::region::{Region, SharedState};
-use crate::format::Record;
+use crate::algorithm::region::{Located, Region, SharedState};
 use crate::participant::Tag;
 
 // SAFETY: one atomic word.
 unsafe impl SharedState for MutexState {}
 
 /// Recovers what `dead` held in the entry of a record; `None` if the entry is too short to be one.
-pub(crate) fn recover(
-    _record: &Record,
-    _participants: u32,
-    region: &impl Region,
-    dead: Tag,
-) -> Option<()> {
-    region.state::<MutexState>()?.recover(dead);
+pub(crate) fn recover(entry: &Located<'_, impl Region>, dead: Tag) -> Option<()> {
+    entry.region.state::<MutexState>()?.recover(dead);
     Some(())
 }

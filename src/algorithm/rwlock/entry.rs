@@ -2,8 +2,8 @@
 
 use super::layout::RwLockLayout;
 use super::{Cell, LockHook, NoHook, RwLock, RwLockState};
-use crate::algorithm::region::{Region, SharedState};
-use crate::format::{Padded, Record};
+use crate::algorithm::region::{Located, Region, SharedState};
+use crate::format::Padded;
 use crate::participant::Tag;
 
 // SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
@@ -30,13 +30,8 @@ impl<'a, A> RwLock<'a, A> {
 }
 
 /// Recovers what `dead` held in the entry of a record; `None` if the entry is too short to be one.
-pub(crate) fn recover(
-    record: &Record,
-    participants: u32,
-    region: &impl Region,
-    dead: Tag,
-) -> Option<()> {
-    let layout = RwLockLayout::new(record.payload.size(), participants)?;
-    view(region, layout.cells, participants, NoHook)?.recover(dead);
+pub(crate) fn recover(entry: &Located<'_, impl Region>, dead: Tag) -> Option<()> {
+    let layout = RwLockLayout::new(entry.record.payload.size(), entry.participants)?;
+    view(&entry.region, layout.cells, entry.participants, NoHook)?.recover(dead);
     Some(())
 }

@@ -2,8 +2,7 @@
 
 use super::layout::{WORDS, entry_len};
 use super::{Semaphore, SemaphoreState};
-use crate::algorithm::region::{Region, SharedState};
-use crate::format::Record;
+use crate::algorithm::region::{Located, Region, SharedState};
 use crate::participant::Tag;
 
 // SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
@@ -18,14 +17,9 @@ pub(crate) fn view(region: &impl Region, most: u64) -> Option<Semaphore<'_>> {
 }
 
 /// Recovers the permits of `dead` in the entry of a record; `None` if the entry is too short.
-pub(crate) fn recover(
-    record: &Record,
-    _participants: u32,
-    region: &impl Region,
-    dead: Tag,
-) -> Option<()> {
-    let [permits, most, ..] = record.config;
+pub(crate) fn recover(entry: &Located<'_, impl Region>, dead: Tag) -> Option<()> {
+    let [permits, most, ..] = entry.record.config;
     entry_len(permits, most)?;
-    view(region, most)?.recover(dead);
+    view(&entry.region, most)?.recover(dead);
     Some(())
 }

@@ -2,8 +2,7 @@
 
 use super::layout::SnapshotLayout;
 use super::{Snapshot, SnapshotState};
-use crate::algorithm::region::{Region, SharedState};
-use crate::format::Record;
+use crate::algorithm::region::{Located, Region, SharedState};
 use crate::participant::Tag;
 
 // SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
@@ -19,13 +18,8 @@ pub(crate) fn view<'a>(region: &'a impl Region, layout: &SnapshotLayout) -> Opti
 }
 
 /// Recovers the claims of `dead` in the entry of a record; `None` if the entry is too short.
-pub(crate) fn recover(
-    record: &Record,
-    _participants: u32,
-    region: &impl Region,
-    dead: Tag,
-) -> Option<()> {
-    let layout = SnapshotLayout::new(record.config[0], record.payload.size())?;
-    view(region, &layout)?.recover(dead);
+pub(crate) fn recover(entry: &Located<'_, impl Region>, dead: Tag) -> Option<()> {
+    let layout = SnapshotLayout::new(entry.record.config[0], entry.record.payload.size())?;
+    view(&entry.region, &layout)?.recover(dead);
     Some(())
 }

@@ -3,10 +3,15 @@
 use super::layout::WorkLayout;
 use super::{Storage, Work, WorkState};
 use crate::algorithm::region::WORD;
-use crate::algorithm::region::{Region, SharedState};
+use crate::algorithm::region::{Located, Region, SharedState};
 use crate::facade::AtomicU64;
 use crate::format::Record;
 use crate::participant::Tag;
+#[cfg(any(loom, feature = "process"))]
+use crate::participant::{
+    Liveness,
+    hand_over::{Ends, HandOverStep, TakeOverError},
+};
 
 // SAFETY: `repr(C)`, atomic words and padding, aligned to 128.
 unsafe impl SharedState for WorkState {}
@@ -61,28 +66,30 @@ pub(crate) fn view<'a>(
 }
 
 /// Recovers the cells of `dead` in the entry of a record; `None` if the entry is too short.
-pub(crate) fn recover(
-    record: &Record,
-    participants: u32,
-    region: &impl Region,
-    dead: Tag,
-) -> Option<()> {
-    let layout = layout_of(record, participants)?;
-    view(region, &layout, participants)?.recover(dead);
+pub(crate) fn recover(entry: &Located<'_, impl Region>, dead: Tag) -> Option<()> {
+    let layout = layout_of(entry.record, entry.participants)?;
+    view(&entry.region, &layout, entry.participants)?.recover(dead);
     Some(())
 }
 
 /// Returns how many messages `dead` holds that were delivered as often as they may be: they become
 /// dead letters when it is reaped. `None` if the entry is too short.
 #[cfg(feature = "tracing")]
-pub(crate) fn last_attempts(
-    record: &Record,
-    participants: u32,
-    region: &impl Region,
-    dead: Tag,
-) -> Option<u32> {
-    let layout = layout_of(record, participants)?;
-    Some(view(region, &layout, participants)?.last_attempts(dead))
+pub(crate) fn last_attempts(entry: &Located<'_, impl Region>, dead: Tag) -> Option<u32> {
+    let layout = layout_of(entry.record, entry.participants)?;
+    Some(view(&entry.region, &layout, entry.participants)?.last_attempts(dead))
+}
+
+/// Takes over or gives up an end of the entry; `None` if it is too short.
+#[cfg(any(loom, feature = "process"))]
+pub(crate) fn perform(
+    entry: &Located<'_, impl Region>,
+    step: HandOverStep,
+    me: Tag,
+    peers: &impl Liveness,
+) -> Option<Result<(), TakeOverError>> {
+    let layout = layout_of(entry.record, entry.participants)?;
+    Some(view(&entry.region, &layout, entry.participants)?.perform(step, me, peers))
 }
 
 /// Returns the layout of the work queue in the entry of a record.
@@ -94,29 +101,32 @@ pub(super) fn layout_of(record: &Record, participants: u32) -> Option<WorkLayout
 
 /// Queues of bytes: a message has one cell or several.
 pub(crate) mod bytes {
-    use super::{Record, Region, Tag, WorkLayout, view};
+    #[cfg(any(loom, feature = "process"))]
+    use super::{Ends, HandOverStep, Liveness, TakeOverError};
+    use super::{Located, Region, Tag, WorkLayout, view};
 
     /// As [`recover`](super::recover).
-    pub(crate) fn recover(
-        record: &Record,
-        participants: u32,
-        region: &impl Region,
-        dead: Tag,
-    ) -> Option<()> {
-        let layout = WorkLayout::of_bytes(record.config, participants)?;
-        view(region, &layout, participants)?.recover(dead);
+    pub(crate) fn recover(entry: &Located<'_, impl Region>, dead: Tag) -> Option<()> {
+        let layout = WorkLayout::of_bytes(entry.record.config, entry.participants)?;
+        view(&entry.region, &layout, entry.participants)?.recover(dead);
         Some(())
     }
 
     /// As [`last_attempts`](super::last_attempts).
     #[cfg(feature = "tracing")]
-    pub(crate) fn last_attempts(
-        record: &Record,
-        participants: u32,
-        region: &impl Region,
-        dead: Tag,
-    ) -> Option<u32> {
-        let layout = WorkLayout::of_bytes(record.config, participants)?;
-        Some(view(region, &layout, participants)?.last_attempts(dead))
+    pub(crate) fn last_attempts(entry: &Located<'_, impl Region>, dead: Tag) -> Option<u32> {
+        let layout = WorkLayout::of_bytes(entry.record.config, entry.participants)?;
+        Some(view(&entry.region, &layout, entry.participants)?.last_attempts(dead))
+    }
+    /// As [`perform`](super::perform).
+    #[cfg(any(loom, feature = "process"))]
+    pub(crate) fn perform(
+        entry: &Located<'_, impl Region>,
+        step: HandOverStep,
+        me: Tag,
+        peers: &impl Liveness,
+    ) -> Option<Result<(), TakeOverError>> {
+        let layout = WorkLayout::of_bytes(entry.record.config, entry.participants)?;
+        Some(view(&entry.region, &layout, entry.participants)?.perform(step, me, peers))
     }
 }

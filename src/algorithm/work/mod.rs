@@ -140,19 +140,17 @@
 //! its slot stands (W8). A receiver loads the slot again after its load of the cell, so the cell
 //! was what the slot named at that time.
 
+use crate::algorithm::ends::CountedEnds;
 use crate::algorithm::mpmc::layout::Position;
 use crate::algorithm::work::layout::{CellWord, Rules, State, WORK_STATE};
 use crate::facade::{AtomicU64, Ordering, mutation, ordering};
 use crate::format::Padded;
-use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::endpoints::{Endpoint, EndpointCounts, EndpointError};
+use crate::participant::endpoints::{Endpoint, EndpointCounts};
 use crate::wait::event_count::EventCount;
 use crate::wait::on_event::TryError;
 use returned::Due;
 
-#[cfg(any(loom, feature = "process"))]
-pub(crate) mod ends;
 pub(crate) mod entry;
 mod idle;
 pub(crate) mod layout;
@@ -525,27 +523,19 @@ impl<'a, P: Storage> Work<'a, P> {
         self.state.common.0.items.wake_all();
         self.state.common.0.idle.wake_all();
     }
+}
 
-    /// Increments the count of participant `me` at an endpoint.
-    pub(crate) fn count_at(
-        &self,
-        endpoint: Endpoint,
-        me: Tag,
-        peers: &impl Liveness,
-    ) -> Result<(), EndpointError> {
-        if self.endpoints().count(endpoint, me, peers)? {
-            self.state.event(endpoint.other()).notify_all();
-        }
-        Ok(())
+impl<S: Storage> CountedEnds for Work<'_, S> {
+    fn endpoints(&self) -> EndpointCounts<'_> {
+        self.endpoints()
     }
-
-    /// Decrements the count of participant `me` at an endpoint.
-    pub(crate) fn uncount(&self, endpoint: Endpoint, me: Tag, peers: &impl Liveness) {
-        if self.endpoints().uncount(endpoint, me, peers) {
-            self.wake_all();
-        }
+    fn event(&self, endpoint: Endpoint) -> &EventCount {
+        self.state.event(endpoint)
+    }
+    fn wake_all(&self) {
+        self.wake_all();
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
 pub(crate) mod tests;

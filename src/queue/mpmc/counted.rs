@@ -3,6 +3,7 @@
 use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::Queue;
+use crate::algorithm::ends::CountedEnds;
 use crate::participant::Tag;
 use crate::participant::endpoints::{Endpoint, EndpointCounts, EndpointError};
 use crate::payload::Payload;

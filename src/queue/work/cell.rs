@@ -11,6 +11,7 @@ use crate::algorithm::work::{OwnedCell, WorkSendError};
 use crate::facade::{Deadline, clock};
 use crate::participant::endpoints::Endpoint;
 use crate::participant::{Liveness, SlowEvent, Tag};
+use crate::queue::counted::Counts;
 use crate::queue::{RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 use crate::segment::{Fault, stats, trace};
 use crate::wait::on_event::{EventWaitError, TryError};

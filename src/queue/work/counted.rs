@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Work;
 use super::message::Message;
 use super::pool::Pool;
+use crate::algorithm::ends::CountedEnds;
 use crate::facade::WaitHistory;
 use crate::participant::Tag;
 use crate::participant::endpoints::{Endpoint, EndpointCounts, EndpointError};
@@ -17,20 +18,31 @@ use crate::wait::on_event::longest_until_end;
 use crate::wait::select::{NotMember, Source, SourceRef};
 
 impl Counts for Pool {
+    #[inline(always)]
     fn me(&self) -> Result<Tag, MembershipError> {
-        self.me()
+        match self.me_already() {
+            Some(tag) => Ok(tag),
+            None => self.join(),
+        }
     }
+
+    #[inline(always)]
     fn me_already(&self) -> Option<Tag> {
-        self.me_already()
+        self.state.current_tag()
     }
+
+    #[inline(always)]
     fn liveness(&self, me: Tag) -> SegmentLiveness<'_> {
-        self.liveness(me)
+        self.state.liveness(me)
     }
+
+    #[cold]
     fn membership_lost(&self, me: Tag) -> MembershipError {
-        self.membership_lost(me)
+        self.state.membership_lost(me)
     }
+
     fn endpoints(&self) -> EndpointCounts<'_> {
-        self.endpoints()
+        self.work().endpoints()
     }
     fn count(&self, endpoint: Endpoint, me: Tag) -> Result<(), EndpointError> {
         self.work().count_at(endpoint, me, &self.liveness(me))

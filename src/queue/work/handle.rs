@@ -13,6 +13,7 @@ use crate::algorithm::work::layout::{State, WorkLayout};
 use crate::facade::Deadline;
 use crate::fixed::TooLongError;
 use crate::format::{Kind, Name, PayloadShape};
+use crate::queue::counted::Counts;
 use crate::queue::{
     Iter, Receive, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryIter, TryRecvError,
     TrySendError, Wait,

@@ -12,16 +12,17 @@ use crate::facade::{AtomicU64, Ordering, WaitHistory};
 use crate::format::Kind;
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::endpoints::{Endpoint, EndpointCounts};
+use crate::participant::endpoints::Endpoint;
 use crate::queue::Wait;
-use crate::segment::{Entry, EntryRef, Fault, MembershipError, SegmentLiveness};
+use crate::queue::counted::Counts;
+use crate::segment::{Entry, EntryRef, Fault, MembershipError};
 use crate::wait::WaitMode;
 use crate::wait::event_count::{EventCount, use_events};
 use crate::wait::select::NotMember;
 
 /// A handle of a work queue, whatever its messages are.
 pub(super) struct Pool {
-    state: EntryRef<WorkState>,
+    pub(super) state: EntryRef<WorkState>,
     /// Invariant 1: as many words as there are slots are mapped there, as long as `state`.
     slots: NonNull<AtomicU64>,
     /// Invariant 2: as many cells as `layout` says are mapped there, likewise, each aligned to 64
@@ -207,10 +208,6 @@ impl Pool {
         self.kind
     }
 
-    pub(super) fn endpoints(&self) -> EndpointCounts<'_> {
-        self.work().endpoints()
-    }
-
     /// Where a side sleeps.
     pub(super) fn event_of(&self, endpoint: Endpoint) -> &EventCount {
         self.state.event(endpoint)
@@ -285,36 +282,10 @@ impl Pool {
         &self.waits[3]
     }
 
-    /// This process's tag.
-    #[inline(always)]
-    pub(super) fn me(&self) -> Result<Tag, MembershipError> {
-        match self.me_already() {
-            Some(tag) => Ok(tag),
-            None => self.join(),
-        }
-    }
-
-    /// This process's tag, if it has one.
-    #[inline(always)]
-    pub(super) fn me_already(&self) -> Option<Tag> {
-        self.state.current_tag()
-    }
-
     #[cold]
-    fn join(&self) -> Result<Tag, MembershipError> {
+    pub(super) fn join(&self) -> Result<Tag, MembershipError> {
         use_events(self.state.events());
         self.state.tag()
-    }
-
-    #[inline(always)]
-    pub(super) fn liveness(&self, me: Tag) -> SegmentLiveness<'_> {
-        self.state.liveness(me)
-    }
-
-    /// Forgets a membership that others have taken for dead, and says so.
-    #[cold]
-    pub(super) fn membership_lost(&self, me: Tag) -> MembershipError {
-        self.state.membership_lost(me)
     }
 
     /// Whether there is something to receive, or to say, for one of several that are waited for.
