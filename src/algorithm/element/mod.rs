@@ -127,6 +127,18 @@ macro_rules! word {
 }
 word!(AtomicU8 u8 AtomicU16 u16 AtomicU32 u32 AtomicU64 u64);
 
+/// Defines the changes that one instruction makes.
+macro_rules! changes {
+    ($($(#[$docs:meta])* $name:ident by $change:ident $mutant:literal;)+) => {$(
+        $(#[$docs])*
+        #[inline(always)]
+        pub(crate) fn $name(&self, bits: W::Bits) -> W::Bits {
+            // ORDERING: AcqRel; (E1).
+            self.0.$change(bits, ordering(Ordering::AcqRel, $mutant))
+        }
+    )+};
+}
+
 /// An element, in the segment.
 #[repr(transparent)]
 pub struct ElementState<W>(W);
@@ -156,42 +168,15 @@ impl<W: Word> ElementState<W> {
         self.0.store(bits, ordering(Ordering::Release, 401));
     }
 
-    #[inline(always)]
-    pub(crate) fn swap(&self, bits: W::Bits) -> W::Bits {
-        // ORDERING: AcqRel; (E1).
-        self.0.swap(bits, ordering(Ordering::AcqRel, 408))
-    }
-
-    /// Adds, wrapping, and returns the previous value.
-    #[inline(always)]
-    pub(crate) fn add(&self, bits: W::Bits) -> W::Bits {
-        // ORDERING: AcqRel; (E1).
-        self.0.fetch_add(bits, ordering(Ordering::AcqRel, 409))
-    }
-
-    /// Subtracts, wrapping, and returns the previous value.
-    #[inline(always)]
-    pub(crate) fn sub(&self, bits: W::Bits) -> W::Bits {
-        // ORDERING: AcqRel; (E1).
-        self.0.fetch_sub(bits, ordering(Ordering::AcqRel, 410))
-    }
-
-    #[inline(always)]
-    pub(crate) fn and(&self, bits: W::Bits) -> W::Bits {
-        // ORDERING: AcqRel; (E1).
-        self.0.fetch_and(bits, ordering(Ordering::AcqRel, 411))
-    }
-
-    #[inline(always)]
-    pub(crate) fn or(&self, bits: W::Bits) -> W::Bits {
-        // ORDERING: AcqRel; (E1).
-        self.0.fetch_or(bits, ordering(Ordering::AcqRel, 412))
-    }
-
-    #[inline(always)]
-    pub(crate) fn xor(&self, bits: W::Bits) -> W::Bits {
-        // ORDERING: AcqRel; (E1).
-        self.0.fetch_xor(bits, ordering(Ordering::AcqRel, 413))
+    changes! {
+        swap by swap 408;
+        /// Adds, wrapping, and returns the previous value.
+        add by fetch_add 409;
+        /// Subtracts, wrapping, and returns the previous value.
+        sub by fetch_sub 410;
+        and by fetch_and 411;
+        or by fetch_or 412;
+        xor by fetch_xor 413;
     }
 
     /// Stores `new` if the bits are `current`; returns the previous bits.

@@ -272,6 +272,17 @@ impl<T> Snapshot<T> {
     }
 }
 
+impl<T> Snapshot<T> {
+    /// Why an operation of a claim by `me` was refused.
+    #[cold]
+    pub(super) fn refused(&self, me: Tag, Corrupt { word }: Corrupt) -> Fault {
+        match self.membership_lost(me) {
+            Some(_) if !self.is_mine(me) => Fault::NotOwner,
+            _ => Fault::corrupt(Kind::Snapshot, word),
+        }
+    }
+}
+
 /// Never blocks, and does not show the value.
 impl<T> fmt::Debug for Snapshot<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -198,11 +198,8 @@ impl<T: Payload + Pod> Reader<T> {
     }
 
     #[cold]
-    fn refused(&self, Corrupt { word }: Corrupt) -> Fault {
-        match self.snapshot.membership_lost(self.claim.tag()) {
-            Some(_) if !self.is_mine() => Fault::NotOwner,
-            _ => Fault::corrupt(Kind::Snapshot, word),
-        }
+    fn refused(&self, corrupt: Corrupt) -> Fault {
+        self.snapshot.refused(self.claim.tag(), corrupt)
     }
 }
 

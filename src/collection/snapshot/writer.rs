@@ -6,7 +6,6 @@ use bytemuck::Pod;
 
 use super::Snapshot;
 use crate::algorithm::snapshot::{Corrupt, WriterClaim};
-use crate::format::Kind;
 use crate::payload::Payload;
 use crate::segment::Fault;
 
@@ -121,11 +120,8 @@ impl<T: Payload + Pod> Writer<T> {
     }
 
     #[cold]
-    fn refused(&self, Corrupt { word }: Corrupt) -> Fault {
-        match self.snapshot.membership_lost(self.claim.tag()) {
-            Some(_) if !self.is_mine() => Fault::NotOwner,
-            _ => Fault::corrupt(Kind::Snapshot, word),
-        }
+    fn refused(&self, corrupt: Corrupt) -> Fault {
+        self.snapshot.refused(self.claim.tag(), corrupt)
     }
 }
 
