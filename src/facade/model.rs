@@ -174,13 +174,13 @@ loom::lazy_static! {
 /// Returns whether it survived. `body` is only borrowed, so that what it has captured is dropped
 /// after the unwinding: loom's `Arc` lets others run when it is dropped, and to std they all run
 /// on the thread that is panicking, which poisons their mutexes.
-pub(crate) fn process(id: u32, death: Option<u32>, body: impl Fn()) -> bool {
+pub(crate) fn process<R>(id: u32, death: Option<u32>, body: impl Fn() -> R) -> bool {
     STEPS_LEFT.with(|left| left.set(death));
     RUNNING.with(|running| running.set(id));
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&body));
     STEPS_LEFT.with(|left| left.set(None));
     match outcome {
-        Ok(()) => true,
+        Ok(_) => true,
         Err(cause) if cause.is::<Killed>() => {
             for byte in &KERNEL.bytes {
                 // The kernel drops a lock after the last store of its holder: Release.

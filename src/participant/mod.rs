@@ -163,3 +163,6 @@ pub(crate) fn is_still_registered<P: Liveness>(peers: &P, mutant: u32) -> bool {
     }
     peers.is_registered() || mutation(mutant)
 }
+
+#[cfg(all(test, not(loom)))]
+pub(crate) mod tests;

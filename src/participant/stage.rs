@@ -6,6 +6,7 @@
 //! live.
 
 use core::convert::Infallible;
+use core::ops::Deref;
 
 use loom::thread::JoinHandle;
 
@@ -28,27 +29,54 @@ pub(crate) fn players() {
 }
 
 /// Starts process `id` on a thread of its own; it dies before its `death`-th step.
-pub(crate) fn start(id: u32, death: Option<u32>, body: impl Fn() + 'static) -> JoinHandle<bool> {
+pub(crate) fn start<R>(
+    id: u32,
+    death: Option<u32>,
+    body: impl Fn() -> R + 'static,
+) -> JoinHandle<bool> {
     loom::thread::spawn(move || process(id, death, body))
+}
+
+/// A fixture whose processes act by handles.
+pub(crate) trait WithHandles {
+    type Handle<'a>
+    where
+        Self: 'a;
+
+    /// Returns a handle of process `id`.
+    fn handle(&self, id: u32) -> Self::Handle<'_>;
 }
 
 /// A fixture that the processes of a model share.
 pub(crate) trait StartWith {
     /// Starts process `id`, as [`start`] does, with the fixture.
-    fn start(
+    fn start<R>(
         &self,
         id: u32,
         death: Option<u32>,
-        body: impl Fn(&Self) + 'static,
+        body: impl Fn(&Self) -> R + 'static,
     ) -> JoinHandle<bool>;
+
+    /// Starts process `id`, as [`start`] does, with its handle.
+    fn run<R>(
+        &self,
+        id: u32,
+        death: Option<u32>,
+        body: impl Fn(<Self::Target as WithHandles>::Handle<'_>) -> R + 'static,
+    ) -> JoinHandle<bool>
+    where
+        Self: Deref<Target: WithHandles>,
+    {
+        self.start(id, death, move |fixture| body(fixture.handle(id)))
+    }
 }
 
 impl<F: Clone + 'static> StartWith for F {
-    fn start(
+    fn start<R>(
         &self,
         id: u32,
         death: Option<u32>,
-        body: impl Fn(&Self) + 'static,
+        body: impl Fn(&Self) -> R + 'static,
     ) -> JoinHandle<bool> {
         let fixture = self.clone();
         start(id, death, move || body(&fixture))
@@ -70,6 +98,25 @@ impl Liveness for KernelLiveness {
         other == tag(self.0) || is_byte_locked(other.index())
     }
     fn is_member(&self) -> bool {
+        true
+    }
+    fn participants(&self) -> u32 {
+        3
+    }
+}
+
+/// As [`KernelLiveness`], of a process that recovers what others hold, by `.1`, when it reaps.
+pub(crate) struct ReapingLiveness<F>(pub(crate) u32, pub(crate) F);
+
+impl<F: Fn(u32)> Liveness for ReapingLiveness<F> {
+    fn is_alive(&self, other: Tag) -> bool {
+        KernelLiveness(self.0).is_alive(other)
+    }
+    fn is_member(&self) -> bool {
+        true
+    }
+    fn reap(&self, _urgent: bool) -> bool {
+        (1..=3).filter(|id| *id != self.0).for_each(&self.1);
         true
     }
     fn participants(&self) -> u32 {
@@ -111,6 +158,27 @@ impl ModelRegistry {
     pub(crate) fn successor_liveness(&self) -> RegistryLiveness<'_> {
         let me = successor();
         RegistryLiveness { registry: self, me }
+    }
+}
+
+/// A fixture and a registry, which may lose process 1.
+pub(crate) struct WithRegistry<F> {
+    fixture: F,
+    pub(crate) registry: ModelRegistry,
+}
+
+impl<F> WithRegistry<F> {
+    pub(crate) fn new(fixture: F) -> Self {
+        let registry = ModelRegistry::new();
+        Self { fixture, registry }
+    }
+}
+
+impl<F> Deref for WithRegistry<F> {
+    type Target = F;
+
+    fn deref(&self) -> &F {
+        &self.fixture
     }
 }
 

@@ -8,8 +8,6 @@ mod lost;
 mod models;
 #[cfg(loom)]
 mod stage;
-#[cfg(loom)]
-mod two_deaths;
 #[cfg(not(loom))]
 mod units;
 

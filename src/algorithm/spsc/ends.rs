@@ -17,8 +17,7 @@
 //! As there.
 
 use super::{Role, Spsc, SpscState};
-use crate::algorithm::region::Region;
-use crate::format::Record;
+use crate::algorithm::region::{Located, Region};
 use crate::participant::endpoints::Endpoint;
 use crate::participant::hand_over::{Ends, HandOver, HandOverStep, TakeOverError};
 use crate::participant::{Liveness, Tag};
@@ -53,13 +52,11 @@ impl Ends for Spsc<'_> {
 
 /// Takes over or gives up an end of the entry of a record; `None` if the entry is too short.
 pub(crate) fn perform(
-    record: &Record,
-    _participants: u32,
-    region: &impl Region,
+    entry: &Located<'_, impl Region>,
     step: HandOverStep,
     me: Tag,
     peers: &impl Liveness,
 ) -> Option<Result<(), TakeOverError>> {
-    let state = region.state::<SpscState>()?;
-    Some(Spsc::new(state, record.config[0]).perform(step, me, peers))
+    let state = entry.region.state::<SpscState>()?;
+    Some(Spsc::new(state, entry.record.config[0]).perform(step, me, peers))
 }

@@ -33,28 +33,28 @@ pub(crate) struct Explored {
     pub(crate) soft_faults: u64,
 }
 
-/// Explores `body` and prints how many interleavings that took under `name`.
-pub(crate) fn explore(name: &str, body: impl Fn() + Sync + Send + 'static) -> Explored {
-    explore_at_least(name, 0, body)
+/// Explores `body` and prints how many interleavings that took.
+pub(crate) fn explore(body: impl Fn() + Sync + Send + 'static) -> Explored {
+    explore_at_least(0, body)
 }
 
 /// As [`explore`], with `preemptions` at least: some bugs do not show with fewer.
 pub(crate) fn explore_at_least(
-    name: &str,
     preemptions: usize,
     body: impl Fn() + Sync + Send + 'static,
 ) -> Explored {
-    explore_within(name, |bound| bound.max(preemptions), body)
+    explore_within("", |bound| bound.max(preemptions), body)
 }
 
 /// As [`explore`], with one preemption fewer: for three that block, each of which multiplies the
 /// interleavings.
-pub(crate) fn explore_one_less(name: &str, body: impl Fn() + Sync + Send + 'static) -> Explored {
-    explore_within(name, |bound| bound.saturating_sub(1), body)
+pub(crate) fn explore_one_less(body: impl Fn() + Sync + Send + 'static) -> Explored {
+    explore_within("", |bound| bound.saturating_sub(1), body)
 }
 
+/// `part` says which part of the model it is, after a comma, or is empty.
 fn explore_within(
-    name: &str,
+    part: &str,
     limit: impl Fn(usize) -> usize,
     body: impl Fn() + Sync + Send + 'static,
 ) -> Explored {
@@ -73,7 +73,9 @@ fn explore_within(
         counted.fetch_add(1, Relaxed);
         body();
     });
-    println!("model {name}: {} interleavings", runs.load(Relaxed));
+    let thread = std::thread::current();
+    let model = thread.name().unwrap_or_default();
+    println!("model {model}{part}: {} interleavings", runs.load(Relaxed));
     Explored {
         deaths: DEATHS.load(Relaxed),
         deaths_of: DEATHS_OF.each_ref().map(|deaths| deaths.load(Relaxed)),
@@ -82,40 +84,32 @@ fn explore_within(
 }
 
 /// Explores `body(None)` and then `body(Some(k))` for every step k at which its victim can die.
-pub(crate) fn explore_deaths(
-    name: &str,
-    body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
-) {
-    explore_deaths_at_least(name, 0, body);
+pub(crate) fn explore_deaths(body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static) {
+    explore_deaths_at_least(0, body);
 }
 
 /// As [`explore_deaths`], with `preemptions` at least.
 pub(crate) fn explore_deaths_at_least(
-    name: &str,
     preemptions: usize,
     body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
 ) {
-    explore_deaths_within(name, |bound| bound.max(preemptions), body);
+    explore_deaths_within(|bound| bound.max(preemptions), body);
 }
 
 /// As [`explore_deaths`], with one preemption fewer: for a victim of many steps beside two others.
-pub(crate) fn explore_deaths_one_less(
-    name: &str,
-    body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
-) {
-    explore_deaths_within(name, |bound| bound.saturating_sub(1), body);
+pub(crate) fn explore_deaths_one_less(body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static) {
+    explore_deaths_within(|bound| bound.saturating_sub(1), body);
 }
 
 fn explore_deaths_within(
-    name: &str,
     limit: impl Fn(usize) -> usize,
     body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
 ) {
-    explore_within(&format!("{name}, no death"), &limit, move || body(None));
+    explore_within(", no death", &limit, move || body(None));
     for k in 0.. {
         assert!(k < 500, "the victim never survives");
-        let name = format!("{name}, killed before step {k}");
-        let explored = explore_within(&name, &limit, move || body(Some(k)));
+        let part = format!(", killed before step {k}");
+        let explored = explore_within(&part, &limit, move || body(Some(k)));
         if explored.deaths == 0 {
             assert!(k > 0, "the victim has no step to die at");
             return;
@@ -128,10 +122,7 @@ fn explore_deaths_within(
 /// fewer.
 ///
 /// The model has at most 20 steps for either, so that the pairs stay few.
-pub(crate) fn explore_two_deaths(
-    name: &str,
-    body: impl Fn([Option<u32>; 2]) + Copy + Sync + Send + 'static,
-) {
+pub(crate) fn explore_two_deaths(body: impl Fn([Option<u32>; 2]) + Copy + Sync + Send + 'static) {
     const MOST: u32 = 60;
     let (apart, fewer) = if every_pair() {
         (1, 0)
@@ -142,7 +133,7 @@ pub(crate) fn explore_two_deaths(
     let mut both = 0;
     for k in 0.. {
         assert!(k < MOST, "process 1 never survives");
-        let one = format!("{name}, process 1 killed before step {k}");
+        let one = format!(", process 1 killed before step {k}");
         let explored = explore_within(&one, limit, move || body([Some(k), None]));
         if explored.deaths_of[0] == 0 {
             assert!(both > 0, "no two processes die");
@@ -161,13 +152,11 @@ pub(crate) fn explore_two_deaths(
 }
 
 /// Explores `body(k)` for every k at which an operation can fail without cause.
-pub(crate) fn explore_soft_faults(
-    name: &str,
-    body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
-) {
+pub(crate) fn explore_soft_faults(body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static) {
     for k in 0.. {
         assert!(k < 500, "soft faults never end");
-        let explored = explore(&format!("{name}, soft fault {k}"), move || body(Some(k)));
+        let part = format!(", soft fault {k}");
+        let explored = explore_within(&part, |bound| bound, move || body(Some(k)));
         if explored.soft_faults == 0 {
             assert!(k > 0, "no operation can fail without cause");
             return;

@@ -43,7 +43,7 @@ impl Shared {
 /// Hunts: the tag of a reaped process in a seat, which no reaper visits again.
 #[test]
 fn model_barrier_no_tag_of_a_reaped_process_stays() {
-    explore("barrier: a reaped process arrives, a reaper", || {
+    explore(|| {
         let shared = Shared::open();
         finish([
             shared.start(1, None, |shared| shared.arrive()),
@@ -56,7 +56,7 @@ fn model_barrier_no_tag_of_a_reaped_process_stays() {
 /// Hunts: a seat that is lost because a reaped process was killed with its tag in it.
 #[test]
 fn model_barrier_an_unregistered_tag_is_recovered() {
-    explore_deaths("barrier: a reaped process arrives and is killed", |death| {
+    explore_deaths(|death| {
         let shared = Shared::open();
         finish([
             shared.start(1, death, |shared| shared.arrive()),

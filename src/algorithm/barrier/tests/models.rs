@@ -12,7 +12,7 @@ use crate::facade::model::{
 use crate::facade::{AtomicU64, Deadline, Pace, Words, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::stage::{StartWith, finish, players, start, tag};
+use crate::participant::stage::{ReapingLiveness, StartWith, finish, players, start, tag};
 use crate::wait::on_event::EventWaitError;
 
 mutants! {
@@ -92,8 +92,8 @@ impl Fixture {
         }
     }
 
-    fn peers(&self, id: u32) -> Reaping<'_> {
-        Reaping { fixture: self, id }
+    fn peers(&self, id: u32) -> impl Liveness {
+        ReapingLiveness(id, |dead| self.reap(dead))
     }
 
     /// Waits as a process that is no party.
@@ -154,34 +154,11 @@ impl Fixture {
     }
 }
 
-/// The liveness that process `id` is told: a process that reaps recovers the barrier.
-struct Reaping<'a> {
-    fixture: &'a Fixture,
-    id: u32,
-}
-
-impl Liveness for Reaping<'_> {
-    fn is_alive(&self, other: Tag) -> bool {
-        other == tag(self.id) || is_byte_locked(other.index())
-    }
-    fn is_member(&self) -> bool {
-        true
-    }
-    fn reap(&self, _urgent: bool) -> bool {
-        let others = (1..=3).filter(|id| *id != self.id);
-        others.for_each(|id| self.fixture.reap(id));
-        true
-    }
-    fn participants(&self) -> u32 {
-        3
-    }
-}
-
 /// Hunts: a party that does not see what the other one did before it arrived; a party that sleeps
 /// through the release; two that arrive last, and neither releases.
 #[test]
 fn model_barrier_what_came_before_is_seen() {
-    explore("barrier: two that write, wait and read", || {
+    explore(|| {
         let fixture = Fixture::open(false);
         finish([1, 2].map(|id| {
             fixture.start(id, None, move |fixture| {
@@ -202,12 +179,12 @@ fn model_barrier_what_came_before_is_seen() {
 /// a sleeper that announced itself before, and did not sleep.
 #[test]
 fn model_barrier_of_two_that_arrive_last_one_sees_the_other() {
-    explore("barrier: two, and an earlier announcement", || {
+    explore(|| {
         let fixture = Fixture::open(false);
         assert!(fixture.state.waiters().announce(|| true).is_none());
         finish([1, 2].map(|id| {
             fixture.start(id, None, move |fixture| {
-                fixture.wait(id, &Deadline::never());
+                fixture.wait(id, &Deadline::never())
             })
         }));
         fixture.close();
@@ -217,7 +194,7 @@ fn model_barrier_of_two_that_arrive_last_one_sees_the_other() {
 /// Hunts: two waits one after the other, in which a seat is taken that its holder has not left.
 #[test]
 fn model_barrier_two_steps_follow_each_other() {
-    explore_one_less("barrier: two steps", || {
+    explore_one_less(|| {
         let fixture = Fixture::open(false);
         finish([1, 2].map(|id| {
             fixture.start(id, None, move |fixture| {
@@ -235,11 +212,11 @@ fn model_barrier_two_steps_follow_each_other() {
 /// Hunts: a waiter that is released where another is told that the barrier is broken.
 #[test]
 fn model_barrier_all_are_told_the_same() {
-    explore("barrier: a waiter whose time is up, another", || {
+    explore(|| {
         let fixture = Fixture::open(false);
         finish([
             fixture.start(1, None, |fixture| {
-                fixture.wait(1, &Deadline::after_looks(0));
+                fixture.wait(1, &Deadline::after_looks(0))
             }),
             fixture.start(2, None, |fixture| fixture.wait(2, &Deadline::never())),
         ]);
@@ -255,13 +232,11 @@ fn model_barrier_all_are_told_the_same() {
 #[test]
 fn model_barrier_wherever_a_party_dies_the_other_goes_on() {
     for shrinks in [false, true] {
-        let name = ["breaks it", "shrinks it"][usize::from(shrinks)];
-        let name = format!("barrier: a party that is killed {name}");
-        let body = move |death| {
+        explore_deaths_one_less(move |death| {
             let fixture = Fixture::with_parties(shrinks);
             finish([
                 fixture.start(1, death, |fixture| {
-                    fixture.wait_as_party(1, &Deadline::never());
+                    fixture.wait_as_party(1, &Deadline::never())
                 }),
                 fixture.start(2, None, |fixture| {
                     fixture.wait_as_party(2, &Deadline::never());
@@ -276,21 +251,20 @@ fn model_barrier_wherever_a_party_dies_the_other_goes_on() {
             let left = if shrinks { 1 } else { 2 };
             let parties = fixture.barrier().parties();
             assert!(parties <= left, "{parties} parties are left");
-        };
-        explore_deaths_one_less(&name, body);
+        });
     }
 }
 
 /// Hunts: a waiter that is killed and no party, whose seat is never free again.
 #[test]
 fn model_barrier_wherever_a_waiter_dies_its_seat_is_recovered() {
-    explore_deaths_one_less("barrier: a waiter that is killed, another", |death| {
+    explore_deaths_one_less(|death| {
         let fixture = Fixture::open(false);
         finish([
             fixture.start(1, death, |fixture| fixture.wait(1, &Deadline::never())),
             // It waits in vain if the victim has not arrived: nothing says that it was to come.
             fixture.start(2, None, |fixture| {
-                fixture.wait(2, &Deadline::after_looks(0));
+                fixture.wait(2, &Deadline::after_looks(0))
             }),
         ]);
         fixture.close();
@@ -300,12 +274,12 @@ fn model_barrier_wherever_a_waiter_dies_its_seat_is_recovered() {
 /// Hunts: a waiter that sleeps on after a party has left. There is no death, so no slice ends.
 #[test]
 fn model_barrier_a_party_that_leaves_breaks_it() {
-    explore("barrier: a party that leaves, a waiter", || {
+    explore(|| {
         let fixture = Fixture::with_parties(false);
         finish([
             fixture.start(1, None, |fixture| fixture.barrier().recover(tag(1))),
             fixture.start(2, None, |fixture| {
-                fixture.wait_as_party(2, &Deadline::never());
+                fixture.wait_as_party(2, &Deadline::never())
             }),
         ]);
         assert_eq!(fixture.told()[1], BROKEN);
@@ -316,30 +290,27 @@ fn model_barrier_a_party_that_leaves_breaks_it() {
 /// Hunts: the same, of a barrier that goes on without it.
 #[test]
 fn model_barrier_a_party_that_leaves_shrinks_it() {
-    explore(
-        "barrier: a party that leaves, a waiter that goes on",
-        || {
-            let fixture = Fixture::with_parties(true);
-            finish([
-                fixture.start(1, None, |fixture| fixture.barrier().recover(tag(1))),
-                fixture.start(2, None, |fixture| {
-                    fixture.wait_as_party(2, &Deadline::never());
-                }),
-            ]);
-            assert_eq!(fixture.told()[1], LEADER);
-            assert_eq!(fixture.barrier().parties(), 1);
-        },
-    );
+    explore(|| {
+        let fixture = Fixture::with_parties(true);
+        finish([
+            fixture.start(1, None, |fixture| fixture.barrier().recover(tag(1))),
+            fixture.start(2, None, |fixture| {
+                fixture.wait_as_party(2, &Deadline::never())
+            }),
+        ]);
+        assert_eq!(fixture.told()[1], LEADER);
+        assert_eq!(fixture.barrier().parties(), 1);
+    });
 }
 
 /// Hunts: a waiter that takes a reset for a release: it is about to arrive, or asleep.
 #[test]
 fn model_barrier_a_reset_is_no_release() {
-    explore("barrier: a waiter, a reset", || {
+    explore(|| {
         let fixture = Fixture::open(false);
         finish([
             fixture.start(1, None, |fixture| {
-                fixture.wait(1, &Deadline::after_looks(0));
+                fixture.wait(1, &Deadline::after_looks(0))
             }),
             fixture.start(2, None, |fixture| fixture.barrier().reset()),
         ]);
@@ -352,7 +323,7 @@ fn model_barrier_a_reset_is_no_release() {
 #[test]
 fn model_barrier_two_resets_are_no_release() {
     for is_party in [false, true] {
-        explore("barrier: a waiter, two resets", move || {
+        explore(move || {
             let fixture = Fixture::open(false);
             if is_party {
                 let registered = fixture.barrier().register(0, tag(1), &fixture.peers(1));
@@ -382,51 +353,45 @@ fn model_barrier_two_resets_are_no_release() {
 /// Hunts: a seat that was taken in a phase, and is closed in an earlier one.
 #[test]
 fn model_barrier_a_slow_reset_closes_no_seat_of_a_later_phase() {
-    explore_one_less(
-        "barrier: two resets at once, a process that arrives",
-        || {
-            let fixture = Fixture::open(false);
-            fixture.state.abort();
-            finish([
-                fixture.start(1, None, |fixture| {
-                    // It keeps its seat.
-                    let _ = fixture.barrier().arrive(0, tag(1), &fixture.peers(1));
-                }),
-                fixture.start(2, None, |fixture| fixture.barrier().reset()),
-                fixture.start(3, None, |fixture| fixture.barrier().reset()),
-            ]);
-            let seat = fixture.barrier().load(0);
-            assert_ne!(seat.state(), SeatState::Gone, "none was released");
-        },
-    );
+    explore_one_less(|| {
+        let fixture = Fixture::open(false);
+        fixture.state.abort();
+        finish([
+            fixture.start(1, None, |fixture| {
+                // It keeps its seat.
+                let _ = fixture.barrier().arrive(0, tag(1), &fixture.peers(1));
+            }),
+            fixture.start(2, None, |fixture| fixture.barrier().reset()),
+            fixture.start(3, None, |fixture| fixture.barrier().reset()),
+        ]);
+        let seat = fixture.barrier().load(0);
+        assert_ne!(seat.state(), SeatState::Gone, "none was released");
+    });
 }
 
 /// Hunts: a waiter that was released, looks late, and is told that a reset has cut it off.
 #[test]
 fn model_barrier_a_reset_leaves_the_released_released() {
-    explore_one_less(
-        "barrier: two that are released, one of which resets",
-        || {
-            let fixture = Fixture::open(false);
-            finish([
-                fixture.start(1, None, |fixture| fixture.wait(1, &Deadline::never())),
-                fixture.start(2, None, |fixture| {
-                    fixture.wait(2, &Deadline::never());
-                    fixture.barrier().reset();
-                }),
-            ]);
-            let told = fixture.told();
-            assert!(told == [RELEASED, LEADER] || told == [LEADER, RELEASED]);
-            assert!(!fixture.state.phase().is_broken());
-            fixture.close();
-        },
-    );
+    explore_one_less(|| {
+        let fixture = Fixture::open(false);
+        finish([
+            fixture.start(1, None, |fixture| fixture.wait(1, &Deadline::never())),
+            fixture.start(2, None, |fixture| {
+                fixture.wait(2, &Deadline::never());
+                fixture.barrier().reset();
+            }),
+        ]);
+        let told = fixture.told();
+        assert!(told == [RELEASED, LEADER] || told == [LEADER, RELEASED]);
+        assert!(!fixture.state.phase().is_broken());
+        fixture.close();
+    });
 }
 
 /// Hunts: the seat of a process that two deaths leave to no one.
 #[test]
 fn model_barrier_two_deaths_leave_no_seat_taken() {
-    explore_two_deaths("barrier: two that arrive and reap each other", |deaths| {
+    explore_two_deaths(|deaths| {
         let fixture = Fixture::open(false);
         finish((1..).zip(deaths).map(|(id, death)| {
             fixture.start(id, death, move |fixture| {

@@ -7,24 +7,9 @@ use proptest::prelude::*;
 use super::super::layout::{Phase, Seat};
 use super::super::{Barrier, BarrierState};
 use crate::facade::{AtomicU64, Deadline, Ordering, Pace};
-use crate::participant::Liveness;
 use crate::participant::Tag;
+use crate::participant::tests::{ALIVE, NOT_MEMBER};
 use crate::wait::on_event::{EventWaitError, TryError};
-
-/// A liveness in which all live, and the caller may have lost its membership.
-struct TestLiveness(bool);
-
-impl Liveness for TestLiveness {
-    fn is_alive(&self, _tag: Tag) -> bool {
-        true
-    }
-    fn is_member(&self) -> bool {
-        self.0
-    }
-    fn participants(&self) -> u32 {
-        8
-    }
-}
 
 fn tag(index: u32) -> Tag {
     Tag::new(index, 1).unwrap()
@@ -60,7 +45,7 @@ fn a_free_seat_of_this_generation_is_an_error_and_not_waited_for() {
         (u64::MAX - 1, 0x7fff_ffff_ffff_ffff << 32),
     ] {
         let owned = Owned::of(phase, &[seat, seat]);
-        let arrived = owned.barrier(false).arrive(0, tag(1), &TestLiveness(true));
+        let arrived = owned.barrier(false).arrive(0, tag(1), &ALIVE);
         assert_eq!(arrived, Err(TryError::Corrupt), "{phase:#x} {seat:#x}");
     }
 }
@@ -74,7 +59,7 @@ proptest! {
     fn any_words_are_a_barrier(phase: u64, random in prop::collection::vec(any::<u64>(), 1..4), small: bool, shrinks: bool) {
         let seats: Vec<u64> = random.iter().map(|seat| if small { seat & 3 << 62 } else { *seat }).collect();
         let owned = Owned::of(phase, &seats);
-        let (barrier, peers) = (owned.barrier(shrinks), TestLiveness(true));
+        let (barrier, peers) = (owned.barrier(shrinks), ALIVE);
         let soon = || Deadline::after(Duration::ZERO);
         let _ = barrier.register(0, tag(1), &peers);
         if let Ok(arrival) = barrier.arrive(0, tag(2), &peers) {
@@ -96,7 +81,7 @@ proptest! {
 #[test]
 fn a_barrier_of_one_is_passed_at_once() {
     let owned = Owned::of(Phase::FIRST.0, &[0]);
-    let (barrier, peers) = (owned.barrier(false), TestLiveness(true));
+    let (barrier, peers) = (owned.barrier(false), ALIVE);
     for _ in 0..3 {
         let arrival = barrier.arrive(7, tag(1), &peers).unwrap();
         let waited = barrier.wait(arrival, tag(1), &peers, &Deadline::never(), Pace::Park);
@@ -108,7 +93,7 @@ fn a_barrier_of_one_is_passed_at_once() {
 #[test]
 fn more_than_there_are_seats_are_refused() {
     let owned = Owned::of(Phase::FIRST.0, &[0, 0]);
-    let (barrier, peers) = (owned.barrier(false), TestLiveness(true));
+    let (barrier, peers) = (owned.barrier(false), ALIVE);
     assert_eq!(barrier.register(1, tag(1), &peers), Ok(1));
     let arrival = barrier.arrive(1, tag(2), &peers).unwrap();
     assert_eq!((arrival.index, barrier.n_waiting()), (0, 1));
@@ -124,7 +109,7 @@ fn more_than_there_are_seats_are_refused() {
 #[test]
 fn a_dead_tag_of_an_earlier_phase_breaks_this_one_and_one_that_was_cut_off_does_not() {
     let owned = Owned::of(Phase::FIRST.0, &[0, 0]);
-    let (barrier, peers) = (owned.barrier(false), TestLiveness(true));
+    let (barrier, peers) = (owned.barrier(false), ALIVE);
     for (index, member) in [(0, 0), (1, 1)] {
         barrier.arrive(index, tag(member), &peers).unwrap();
     }
@@ -142,7 +127,7 @@ fn a_dead_tag_of_an_earlier_phase_breaks_this_one_and_one_that_was_cut_off_does_
 #[test]
 fn a_reset_gives_back_seats_that_were_taken_out() {
     let owned = Owned::of(Phase::FIRST.0, &[0, 0]);
-    let (barrier, peers) = (owned.barrier(true), TestLiveness(true));
+    let (barrier, peers) = (owned.barrier(true), ALIVE);
     for index in 0..2 {
         assert_eq!(barrier.register(0, tag(index), &peers), Ok(index as usize));
     }
@@ -162,7 +147,7 @@ fn a_reset_gives_back_seats_that_were_taken_out() {
 #[test]
 fn a_waiter_without_membership_does_not_wait() {
     let owned = Owned::of(Phase::FIRST.0, &[0, 0]);
-    let (barrier, peers) = (owned.barrier(false), TestLiveness(false));
+    let (barrier, peers) = (owned.barrier(false), NOT_MEMBER);
     let arrival = barrier.arrive(0, tag(1), &peers).unwrap();
     let waited = barrier.wait(arrival, tag(1), &peers, &Deadline::never(), Pace::Park);
     assert_eq!(waited, Err(EventWaitError::MembershipLost));
@@ -173,7 +158,7 @@ fn a_waiter_without_membership_does_not_wait() {
 fn a_seat_that_no_barrier_has_is_told() {
     let corrupt = Seat(0).held_by(tag(9)).registered();
     let owned = Owned::of(Phase::FIRST.0, &[0, corrupt.0]);
-    let (barrier, peers) = (owned.barrier(false), TestLiveness(true));
+    let (barrier, peers) = (owned.barrier(false), ALIVE);
     let arrival = barrier.arrive(0, tag(1), &peers).unwrap();
     let waited = barrier.wait(arrival, tag(1), &peers, &Deadline::never(), Pace::Park);
     assert_eq!(waited, Err(EventWaitError::Corrupt));

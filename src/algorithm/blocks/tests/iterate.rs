@@ -15,7 +15,7 @@ mutants! {
 /// table that is filled anew, behind the reader or before it.
 #[test]
 fn model_blocks_a_key_that_stays_comes_once_while_the_table_is_rebuilt() {
-    explore("blocks: two rebuilds, an iteration", || {
+    explore(|| {
         let fixture = Fixture::open(Shape::Index);
         // What stays is behind another key of its home, until that is removed.
         fixture.put(1, &OTHER, 9);

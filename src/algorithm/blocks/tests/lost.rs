@@ -39,7 +39,7 @@ impl Shared {
 /// Hunts: a key that was inserted, and is not in the table that a reaped process makes current.
 #[test]
 fn model_blocks_a_reaped_writer_makes_no_table_current() {
-    explore_one_less("blocks: a reaped process rebuilds, a writer", || {
+    explore_one_less(|| {
         let shared = Shared::open(Shape::Index);
         finish([
             shared.start(1, None, |lost| {
@@ -68,7 +68,7 @@ fn model_blocks_a_reaped_writer_makes_no_table_current() {
 /// its successor has used.
 #[test]
 fn model_blocks_a_reaped_writer_makes_no_list_longer() {
-    explore_one_less("blocks: a reaped process pushes, a writer", || {
+    explore_one_less(|| {
         let shared = Shared::open(Shape::List);
         finish([
             shared.start(1, None, |lost| {

@@ -49,7 +49,7 @@ mutants! {
 /// Hunts: a value of two writes, or a value that was replaced before.
 #[test]
 fn model_blocks_a_reader_sees_each_value_whole_and_none_older() {
-    explore("blocks: two stores, a reader", || {
+    explore(|| {
         let fixture = Fixture::open(Shape::Single);
         let (writer, reader) = (fixture.clone(), fixture.clone());
         finish([
@@ -70,7 +70,7 @@ fn model_blocks_a_reader_sees_each_value_whole_and_none_older() {
 /// corrupt, since a reader fails again and again at words of another content.
 #[test]
 fn model_blocks_a_value_in_several_parts_is_whole() {
-    explore_one_less("blocks: values in two parts, a reader", || {
+    explore_one_less(|| {
         let fixture = Fixture::in_parts();
         let (writer, reader) = (fixture.clone(), fixture.clone());
         finish([
@@ -90,7 +90,7 @@ fn model_blocks_a_value_in_several_parts_is_whole() {
 /// Hunts: parts that a writer leaves to none where it is killed.
 #[test]
 fn model_blocks_wherever_a_store_of_several_parts_dies_all_or_none_is_stored() {
-    explore_deaths("blocks: a store in two parts that is killed", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::in_parts();
         let (victim, next) = (fixture.clone(), fixture.clone());
         finish([start(1, death, move || victim.store(1, 2))]);
@@ -106,7 +106,7 @@ fn model_blocks_wherever_a_store_of_several_parts_dies_all_or_none_is_stored() {
 /// Hunts: the value of a writer that was killed before its commit; blocks that it leaves to none.
 #[test]
 fn model_blocks_no_reader_sees_what_is_not_committed() {
-    explore_deaths_one_less("blocks: a writer that is killed, a reader", |death| {
+    explore_deaths_one_less(|death| {
         let fixture = Fixture::open(Shape::Single);
         let (writer, reader, next) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
@@ -130,7 +130,7 @@ fn model_blocks_no_reader_sees_what_is_not_committed() {
 /// Hunts: a key that is there all the while, and not found since its block is another key's.
 #[test]
 fn model_blocks_a_key_that_stays_is_found() {
-    explore("blocks: an update and an insert, a reader", || {
+    explore(|| {
         let fixture = Fixture::open(Shape::Index);
         let (writer, reader) = (fixture.clone(), fixture.clone());
         finish([
@@ -150,7 +150,7 @@ fn model_blocks_a_key_that_stays_is_found() {
 /// Hunts: the value of another key; a key that was removed and is found.
 #[test]
 fn model_blocks_a_removed_key_gives_its_block_to_another() {
-    explore_deaths_one_less("blocks: a removal and an insert, a reader", |death| {
+    explore_deaths_one_less(|death| {
         let fixture = Fixture::open(Shape::Index);
         let (writer, reader, next) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
@@ -178,7 +178,7 @@ fn model_blocks_a_removed_key_gives_its_block_to_another() {
 /// Hunts: a key that is not found in a table that is filled anew.
 #[test]
 fn model_blocks_a_key_that_stays_is_found_while_the_table_is_rebuilt() {
-    explore("blocks: two rebuilds, a reader", || {
+    explore(|| {
         let fixture = Fixture::open(Shape::Index);
         let (writer, reader) = (fixture.clone(), fixture.clone());
         finish([
@@ -195,7 +195,7 @@ fn model_blocks_a_key_that_stays_is_found_while_the_table_is_rebuilt() {
 /// Hunts: a rebuild or a clearing that a death leaves half done.
 #[test]
 fn model_blocks_wherever_a_clearing_dies_all_keys_are_there_or_none() {
-    explore_deaths("blocks: a clearing that is killed", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::open(Shape::Index);
         let (victim, next) = (fixture.clone(), fixture.clone());
         finish([start(1, death, move || {
@@ -222,7 +222,7 @@ fn wait_for_a_change(fixture: &Fixture, id: u32) {
 /// Hunts: a waiter that sleeps through a change.
 #[test]
 fn model_blocks_a_waiter_sees_a_change() {
-    explore("blocks: a store, a waiter", || {
+    explore(|| {
         let fixture = Fixture::open(Shape::Single);
         let (writer, waiter) = (fixture.clone(), fixture.clone());
         finish([
@@ -238,7 +238,7 @@ fn model_blocks_a_waiter_sees_a_change() {
 /// Hunts: a commit that its dead writer did not count, and that no waiter learns of.
 #[test]
 fn model_blocks_a_waiter_sees_the_change_of_a_dead_writer() {
-    explore_deaths_one_less("blocks: a writer that is killed, a waiter", |death| {
+    explore_deaths_one_less(|death| {
         let fixture = Fixture::open(Shape::Single);
         let (writer, waiter) = (fixture.clone(), fixture.clone());
         finish([
@@ -262,7 +262,7 @@ fn model_blocks_a_waiter_sees_the_change_of_a_dead_writer() {
 /// Hunts: a waiter that no reaper wakes: the writer leaves with the mutex.
 #[test]
 fn model_blocks_a_reaper_wakes_waiters() {
-    explore("blocks: a writer that leaves, a waiter", || {
+    explore(|| {
         let fixture = Fixture::open(Shape::Single);
         let (writer, waiter) = (fixture.clone(), fixture.clone());
         finish([
@@ -287,7 +287,7 @@ fn model_blocks_a_reaper_wakes_waiters() {
 /// Hunts: a block that a reaped writer has taken after the sweep of its successor.
 #[test]
 fn model_blocks_a_reaped_writer_loses_no_block() {
-    explore_one_less("blocks: a reaped process stores, another", || {
+    explore_one_less(|| {
         let fixture = Fixture::open(Shape::Single);
         let registry = loom::sync::Arc::new(ModelRegistry::new());
         let (lost, reaper) = (fixture.clone(), fixture.clone());
@@ -317,7 +317,7 @@ fn model_blocks_a_reaped_writer_loses_no_block() {
 /// Hunts: a value that is not pushed yet, or that was popped before.
 #[test]
 fn model_blocks_a_value_that_is_popped_and_pushed_is_one_or_the_other() {
-    explore_deaths("blocks: a pop and a push, a reader of a list", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::open(Shape::List);
         let (writer, reader, next) = (fixture.clone(), fixture.clone(), fixture.clone());
         let order = |value: Option<u64>| match value {
@@ -343,24 +343,21 @@ fn model_blocks_a_value_that_is_popped_and_pushed_is_one_or_the_other() {
 /// Hunts: a value of another index, whose block was used again.
 #[test]
 fn model_blocks_a_value_that_is_set_is_not_another_ones() {
-    explore(
-        "blocks: a push, a pop and a set, a reader of a list",
-        || {
-            let fixture = Fixture::open(Shape::List);
-            let (writer, reader) = (fixture.clone(), fixture.clone());
-            finish([
-                start(1, None, move || {
-                    writer.push(1, 5);
-                    writer.pop(1);
-                    writer.set(1, 0, 7);
-                }),
-                start(2, None, move || {
-                    let second = reader.at(1);
-                    assert!(matches!(second, None | Some(5)), "{second:?}");
-                    let first = reader.at(0);
-                    assert!(matches!(first, Some(1 | 7)), "{first:?}");
-                }),
-            ]);
-        },
-    );
+    explore(|| {
+        let fixture = Fixture::open(Shape::List);
+        let (writer, reader) = (fixture.clone(), fixture.clone());
+        finish([
+            start(1, None, move || {
+                writer.push(1, 5);
+                writer.pop(1);
+                writer.set(1, 0, 7);
+            }),
+            start(2, None, move || {
+                let second = reader.at(1);
+                assert!(matches!(second, None | Some(5)), "{second:?}");
+                let first = reader.at(0);
+                assert!(matches!(first, Some(1 | 7)), "{first:?}");
+            }),
+        ]);
+    });
 }

@@ -3,14 +3,16 @@
 use super::super::ChunkError;
 use super::stage::Fixture;
 use crate::facade::Deadline;
-use crate::facade::model::{explore, explore_deaths, explore_deaths_at_least, process};
+use crate::facade::model::{
+    explore, explore_deaths, explore_deaths_at_least, explore_two_deaths, process,
+};
 use crate::participant::stage::{KernelLiveness, StartWith, finish, tag};
 
 /// Hunts: a chunk that stays with a dead holder, or is done although it is half written, or whose
 /// holder's death is not reported; a reader that waits for the dead.
 #[test]
 fn model_leases_wherever_a_holder_dies_a_reader_has_its_chunk_back() {
-    explore_deaths_at_least("a worker killed, and a reader", 3, |death| {
+    explore_deaths_at_least(3, |death| {
         let fixture = Fixture::<1>::new();
         finish([
             fixture.start(1, death, move |victim| victim.work(1)),
@@ -24,7 +26,7 @@ fn model_leases_wherever_a_holder_dies_a_reader_has_its_chunk_back() {
 /// holder.
 #[test]
 fn model_leases_the_next_holder_learns_of_a_death() {
-    explore_deaths_at_least("a worker killed, and a waiter", 3, |death| {
+    explore_deaths_at_least(3, |death| {
         let fixture = Fixture::<1>::opened();
         finish([
             fixture.start(1, death, move |victim| victim.work(1)),
@@ -44,7 +46,7 @@ fn model_leases_the_next_holder_learns_of_a_death() {
 /// or is open beside another reader.
 #[test]
 fn model_leases_wherever_a_reader_dies_leases_go_on() {
-    explore_deaths("a reader killed, and a worker", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::<2>::opened();
         finish([
             fixture.start(1, death, move |victim| victim.visit(1)),
@@ -58,7 +60,7 @@ fn model_leases_wherever_a_reader_dies_leases_go_on() {
 /// Hunts: a lease of data that a dead writer left half written.
 #[test]
 fn model_leases_wherever_a_writer_dies_there_is_no_lease_before_a_repair() {
-    explore_deaths("a writer killed, and a worker", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::<1>::opened();
         finish([
             fixture.start(1, death, move |victim| victim.write(1)),
@@ -81,7 +83,7 @@ fn model_leases_wherever_a_writer_dies_there_is_no_lease_before_a_repair() {
 /// Hunts: chunks that are opened before the readers are out.
 #[test]
 fn model_leases_no_lease_is_beside_a_reader_after_an_opener_died() {
-    explore_deaths("an opener killed, then a reader and a worker", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::<1>::new();
         let reading = fixture.begin_to_read(1);
         let victim = fixture.clone();
@@ -101,7 +103,7 @@ fn model_leases_no_lease_is_beside_a_reader_after_an_opener_died() {
 /// death.
 #[test]
 fn model_leases_reapers_give_back_what_the_dead_had_and_no_more() {
-    explore_deaths("one dead, a worker and a reaper", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::<1>::opened();
         let victim = fixture.clone();
         let died = !process(1, death, move || victim.work(1));
@@ -126,7 +128,7 @@ fn model_leases_reapers_give_back_what_the_dead_had_and_no_more() {
 /// Hunts: a restart that was made for some chunks only, or that a later process does not see.
 #[test]
 fn model_leases_a_restart_is_atomic_under_death() {
-    explore_deaths("a restart killed, then two workers", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::<2>::done();
         let victim = fixture.clone();
         process(1, death, move || {
@@ -152,7 +154,7 @@ fn model_leases_a_restart_is_atomic_under_death() {
 /// Hunts: a restart that is cut off beside a worker.
 #[test]
 fn model_leases_a_restart_that_is_cut_off_beside_a_worker_was_made_or_not() {
-    explore_deaths("a restart killed, beside a worker", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::<2>::done();
         finish([
             fixture.start(1, death, move |victim| victim.restart(1).unwrap_or(())),
@@ -171,7 +173,7 @@ fn model_leases_a_restart_that_is_cut_off_beside_a_worker_was_made_or_not() {
 /// Hunts: a lease of poisoned data.
 #[test]
 fn model_leases_poisoned_data_is_not_leased() {
-    explore("a writer that panicked, and a worker", || {
+    explore(|| {
         let fixture = Fixture::<1>::opened();
         fixture.poison(1);
         let refused = fixture.try_any(2).expect_err("poisoned");
@@ -179,5 +181,21 @@ fn model_leases_poisoned_data_is_not_leased() {
         fixture.clear_poison();
         fixture.work(2);
         assert_eq!(fixture.close(), 0);
+    });
+}
+
+/// Hunts: a chunk that stays with the second of two dead holders, or whose half-done work is not
+/// reported.
+#[test]
+fn model_leases_two_deaths_leave_the_chunk_to_the_third() {
+    explore_two_deaths(|[first, second]| {
+        let fixture = Fixture::<1>::opened();
+        let deaths = [(1, first), (2, second), (3, None)];
+        finish(deaths.map(|(id, death)| fixture.start(id, death, move |fixture| fixture.work(id))));
+        assert_eq!(fixture.close(), 0);
+        assert!(
+            fixture.deaths_seen() <= fixture.cut_off(),
+            "each death is reported once"
+        );
     });
 }

@@ -3,15 +3,12 @@
 use loom::sync::Arc;
 
 use super::super::opening::Want;
-use super::super::{
-    ChunkError, ClaimOutcome, LeaseTable, LeaseTableState, Leases, OPEN, TABLE_OPEN, WalkMode,
-};
-use crate::algorithm::rwlock::{Cell, RwLock, RwLockError, RwLockState};
+use super::super::{ChunkError, ClaimOutcome, OPEN, TABLE_OPEN, WalkMode};
+use crate::algorithm::rwlock::RwLockError;
 use crate::facade::model::{explore, explore_one_less};
-use crate::facade::{Deadline, Futex, Ordering, mutants};
-use crate::format::Padded;
+use crate::facade::{Deadline, Ordering, mutants};
 use crate::participant::Tag;
-use crate::participant::stage::{ModelRegistry, StartWith, finish, players, tag};
+use crate::participant::stage::{StartWith, WithRegistry, finish, tag};
 
 mutants! {
     model_leases_no_tag_of_a_reaped_process_stays:
@@ -24,42 +21,12 @@ mutants! {
 }
 
 /// An array of one chunk, and the registry.
-struct Fixture {
-    lock: RwLockState,
-    cells: [Padded<Cell>; 3],
-    table: LeaseTableState,
-    chunks: [Futex; 1],
-    registry: ModelRegistry,
-}
+type Fixture = WithRegistry<Arc<super::stage::Fixture<1>>>;
 
 impl Fixture {
     /// An array from which process 3 has leased a chunk and returned it.
     fn opened() -> Arc<Self> {
-        players();
-        let fixture = Arc::new(Self {
-            lock: RwLockState::new(),
-            cells: core::array::from_fn(|_| Padded(Cell::new(0))),
-            table: LeaseTableState::new(0),
-            chunks: [Futex::new(0)],
-            registry: ModelRegistry::new(),
-        });
-        let leased = fixture
-            .leases()
-            .lease_this(0, tag(3), &fixture.registry.liveness(3), None);
-        let leased = leased.expect("no other participant");
-        assert!(fixture.leases().table.end(leased, false));
-        fixture
-    }
-
-    fn leases(&self) -> Leases<'_> {
-        let table = LeaseTable {
-            state: &self.table,
-            chunks: &self.chunks,
-        };
-        Leases {
-            lock: RwLock::new(&self.lock, &self.cells, table),
-            table,
-        }
+        Arc::new(Self::new(super::stage::Fixture::opened()))
     }
 
     /// Unregisters and recovers process 1, which lives.
@@ -74,7 +41,7 @@ impl Fixture {
 /// not woken.
 #[test]
 fn model_leases_no_tag_of_a_reaped_process_stays() {
-    explore("leases: a reaped lessee, a reaper, a waiter", || {
+    explore(|| {
         let fixture = Fixture::opened();
         finish([
             fixture.start(1, None, move |lost| {
@@ -107,7 +74,7 @@ fn model_leases_no_tag_of_a_reaped_process_stays() {
 /// claims it late: the table is closed.
 #[test]
 fn model_leases_a_reaped_opener_opens_no_chunk() {
-    explore("leases: a reaped opener, a lessee", || {
+    explore(|| {
         let fixture = Fixture::opened();
         let closed = fixture
             .leases()
@@ -140,7 +107,7 @@ fn model_leases_a_reaped_opener_opens_no_chunk() {
 /// the table.
 #[test]
 fn model_leases_are_not_closed_by_a_reader_reaped_as_it_waited() {
-    explore_one_less("leases: a reader taken for dead as it waits", || {
+    explore_one_less(|| {
         let fixture = Fixture::opened();
         let leased = fixture
             .leases()

@@ -13,7 +13,7 @@ use crate::participant::stage::{KernelLiveness, StartWith, finish, start, tag};
 /// that is never woken. One holder returns its chunk, so that the word is as it was.
 #[test]
 fn model_leases_two_lessees_of_one_chunk_exclude_each_other() {
-    explore_at_least("two at one chunk, one of which gives it back", 3, || {
+    explore_at_least(3, || {
         let fixture = Fixture::<1>::opened();
         finish([
             fixture.start(1, None, move |idle| idle.try_on(1)),
@@ -27,7 +27,7 @@ fn model_leases_two_lessees_of_one_chunk_exclude_each_other() {
 /// Hunts: a waiter for any of two chunks that sleeps on.
 #[test]
 fn model_leases_a_waiter_for_any_chunk_gets_the_returned_one() {
-    explore_one_less("a waiter while two chunks are leased", || {
+    explore_one_less(|| {
         let fixture = Fixture::<2>::opened();
         let [first, second] = [0, 1].map(|chunk| fixture.this(1, chunk).expect("it is free"));
         finish([
@@ -48,13 +48,13 @@ fn model_leases_a_waiter_for_any_chunk_gets_the_returned_one() {
 /// is not.
 #[test]
 fn model_leases_a_waiter_for_any_chunk_is_woken_by_each() {
-    explore_at_least("a waiter, and the second of two chunks", 3, || {
+    explore_at_least(3, || {
         let fixture = Fixture::<2>::opened();
         let [first, second] = [0, 1].map(|chunk| fixture.this(1, chunk).expect("it is free"));
         let (holder, waiter) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
-                assert!(holder.leases().table.end(second, false));
+                assert!(holder.leases().table.end(second, false))
             }),
             start(2, None, move || {
                 let leased = waiter.any(2).expect("it is to do");
@@ -70,7 +70,7 @@ fn model_leases_a_waiter_for_any_chunk_is_woken_by_each() {
 /// either of them sleeping on.
 #[test]
 fn model_leases_a_reader_and_a_lease_exclude_each_other() {
-    explore_at_least("a reader twice, and a lessee", 3, || {
+    explore_at_least(3, || {
         let fixture = Fixture::<1>::new();
         finish([
             fixture.start(1, None, move |worker| worker.work(1)),
@@ -83,7 +83,7 @@ fn model_leases_a_reader_and_a_lease_exclude_each_other() {
 /// Hunts: a lease that continues, or is taken, while a reader closes or reads.
 #[test]
 fn model_leases_a_reader_closes_open_chunks_before_it_reads() {
-    explore_at_least("a reader, and a lessee twice, open", 3, || {
+    explore_at_least(3, || {
         let fixture = Fixture::<1>::opened();
         finish([
             fixture.start(1, None, move |worker| {
@@ -99,7 +99,7 @@ fn model_leases_a_reader_closes_open_chunks_before_it_reads() {
 /// Hunts: a writer beside a lease.
 #[test]
 fn model_leases_a_writer_and_a_lease_exclude_each_other() {
-    explore_at_least("a writer and a lessee", 3, || {
+    explore_at_least(3, || {
         let fixture = Fixture::<1>::opened();
         finish([
             fixture.start(1, None, move |worker| worker.work(1)),
@@ -112,7 +112,7 @@ fn model_leases_a_writer_and_a_lease_exclude_each_other() {
 /// Hunts: a chunk that is leased without the data written before another process opened it.
 #[test]
 fn model_leases_data_written_before_is_seen_by_each_lessee() {
-    explore("a writer, an opener and a lessee", || {
+    explore(|| {
         let fixture = Fixture::<2>::new();
         let [writer, opener, other] = [(); 3].map(|()| fixture.clone());
         finish([
@@ -127,7 +127,7 @@ fn model_leases_data_written_before_is_seen_by_each_lessee() {
 /// Hunts: a reader that gives up and leaves a closed table beside leases.
 #[test]
 fn model_leases_a_reader_that_gives_up_admits_no_reader_beside_a_lease() {
-    explore_at_least("a holder, and a reader in a hurry", 3, || {
+    explore_at_least(3, || {
         let fixture = Fixture::<2>::opened();
         let leased = fixture.this(1, 1).expect("it is free");
         finish([
@@ -148,11 +148,11 @@ fn model_leases_a_reader_that_gives_up_admits_no_reader_beside_a_lease() {
 /// Hunts: a restart that leaves some chunks done for a process that knows of it.
 #[test]
 fn model_leases_a_known_restart_leaves_pending_chunks() {
-    explore_at_least("a restart, and a process that learns of it", 3, || {
+    explore_at_least(3, || {
         let fixture = Fixture::<1>::done();
         finish([
             fixture.start(1, None, move |restarter| {
-                restarter.restart(1).expect("no chunk has a holder");
+                restarter.restart(1).expect("no chunk has a holder")
             }),
             fixture.start(2, None, move |worker| {
                 let knows = worker.restarts() == 1;
@@ -166,7 +166,7 @@ fn model_leases_a_known_restart_leaves_pending_chunks() {
 /// Hunts: a restart that is made beside a lease.
 #[test]
 fn model_leases_a_restart_is_refused_while_a_chunk_has_a_holder() {
-    explore_at_least("a restart and a lessee", 3, || {
+    explore_at_least(3, || {
         let fixture = Fixture::<1>::opened();
         finish([
             fixture.start(1, None, move |restarter| match restarter.restart(1) {
@@ -182,7 +182,7 @@ fn model_leases_a_restart_is_refused_while_a_chunk_has_a_holder() {
 /// Hunts: a process that reads a holder's tag and does not see that it has joined.
 #[test]
 fn model_leases_a_newcomer_that_leases_is_not_robbed() {
-    explore_at_least("a newcomer and a waiter for its chunk", 3, || {
+    explore_at_least(3, || {
         let fixture = Fixture::<1>::opened();
         finish([
             fixture.start(1, None, move |newcomer| {
@@ -207,7 +207,7 @@ fn model_leases_a_newcomer_that_leases_is_not_robbed() {
 /// Hunts: a weak CAS that fails spuriously, or a sleep that ends spuriously, taken for a change.
 #[test]
 fn model_leases_soft_faults_change_no_lease() {
-    explore_soft_faults("two at one chunk", |fault| {
+    explore_soft_faults(|fault| {
         let fixture = Fixture::<1>::opened();
         finish([1, 2].map(|id| {
             fixture.start(id, None, move |fixture| {

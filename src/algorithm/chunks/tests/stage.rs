@@ -67,7 +67,7 @@ pub(super) struct Fixture<const N: usize> {
     lock: RwLockState,
     cells: [Padded<Cell>; 3],
     table: LeaseTableState,
-    chunks: [Futex; N],
+    pub(super) chunks: [Futex; N],
     data: [(Words<1>, Words<1>); N],
     /// Whether the newcomer has joined.
     pub(super) joined: AtomicU32,

@@ -6,33 +6,8 @@ use super::super::{ChunkError, DIED, DONE, LeaseTable, LeaseTableState, Leased, 
 use crate::algorithm::rwlock::{Cell, RwLock, RwLockState};
 use crate::facade::{AtomicU32, Futex};
 use crate::format::Padded;
-use crate::participant::Liveness;
 use crate::participant::Tag;
-
-const PARTICIPANTS: u32 = 8;
-
-/// A liveness in which one participant is dead.
-struct TestLiveness(Tag);
-
-impl Liveness for TestLiveness {
-    fn is_alive(&self, tag: Tag) -> bool {
-        self.0 != tag
-    }
-    fn is_member(&self) -> bool {
-        true
-    }
-    fn participants(&self) -> u32 {
-        PARTICIPANTS
-    }
-}
-
-fn me() -> Tag {
-    Tag::new(0, 1).unwrap()
-}
-
-fn dead() -> Tag {
-    Tag::new(1, 7).unwrap()
-}
+use crate::participant::tests::{PARTICIPANTS, TestLiveness, me, other};
 
 /// An array of one chunk with this word, in an open table.
 struct Fixture {
@@ -67,7 +42,7 @@ impl Fixture {
 
     fn lease(&self) -> Result<Leased, ChunkError> {
         self.leases()
-            .lease_this(0, me(), &TestLiveness(dead()), None)
+            .lease_this(0, me(), &TestLiveness::without(other()), None)
     }
 
     fn word(&self) -> u32 {
@@ -84,7 +59,7 @@ proptest! {
         let tag = Tag::in_word(word, PARTICIPANTS);
         match fixture.lease() {
             Ok(leased) => {
-                prop_assert!(word & Tag::MASK == 0 || tag == Some(dead()));
+                prop_assert!(word & Tag::MASK == 0 || tag == Some(other()));
                 prop_assert_eq!(leased.holder_died(), word & DIED != 0 || tag.is_some());
                 prop_assert!(fixture.leases().table.end(leased, true));
                 prop_assert_eq!(fixture.word(), OPEN | DONE);
@@ -99,10 +74,10 @@ proptest! {
 
     #[test]
     fn recovery_touches_the_dead_ones_chunks_and_no_other(word: u32, of_the_dead: bool) {
-        let word = if of_the_dead { word & !Tag::MASK | dead().bits() } else { word };
+        let word = if of_the_dead { word & !Tag::MASK | other().bits() } else { word };
         let fixture = Fixture::new(word);
-        fixture.leases().table.recover(dead());
-        let expected = if word & Tag::MASK == dead().bits() { word & OPEN | DIED } else { word };
+        fixture.leases().table.recover(other());
+        let expected = if word & Tag::MASK == other().bits() { word & OPEN | DIED } else { word };
         prop_assert_eq!(fixture.word(), expected);
     }
 }
@@ -112,7 +87,7 @@ fn a_lease_that_was_taken_over_does_not_end_its_successors() {
     let fixture = Fixture::new(OPEN);
     let leases = fixture.leases();
     let lost = leases
-        .lease_this(0, dead(), &TestLiveness(me()), None)
+        .lease_this(0, other(), &TestLiveness::without(me()), None)
         .unwrap();
     let leased = fixture.lease().unwrap();
     assert!(leased.holder_died());
@@ -133,7 +108,7 @@ fn a_done_chunk_is_leased_by_number_only() {
     let fixture = Fixture::new(OPEN | DONE);
     let any = fixture
         .leases()
-        .lease_any(0, me(), &TestLiveness(dead()), None);
+        .lease_any(0, me(), &TestLiveness::without(other()), None);
     assert_eq!(any, Ok(None));
     let leased = fixture.lease().unwrap();
     assert_eq!(

@@ -12,7 +12,7 @@ use crate::facade::model::{
 use crate::facade::{Deadline, Pace, Words, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::stage::{StartWith, finish, players, start, tag};
+use crate::participant::stage::{ReapingLiveness, StartWith, finish, players, start, tag};
 
 mutants! {
     model_condvar_no_notification_is_missed:
@@ -91,8 +91,8 @@ impl Fixture {
         self.condvar.notify_one();
     }
 
-    fn peers(&self, id: u32) -> Reaping<'_> {
-        Reaping { fixture: self, id }
+    fn peers(&self, id: u32) -> impl Liveness {
+        ReapingLiveness(id, |dead| self.reap(dead))
     }
 
     fn reap(&self, dead: u32) {
@@ -100,29 +100,6 @@ impl Fixture {
             self.mutex.recover(tag(dead));
             self.condvar.recover();
         }
-    }
-}
-
-/// The liveness that process `id` is told: a process that reaps recovers both.
-struct Reaping<'a> {
-    fixture: &'a Fixture,
-    id: u32,
-}
-
-impl Liveness for Reaping<'_> {
-    fn is_alive(&self, other: Tag) -> bool {
-        other == tag(self.id) || is_byte_locked(other.index())
-    }
-    fn is_member(&self) -> bool {
-        true
-    }
-    fn reap(&self, _urgent: bool) -> bool {
-        let others = (1..=3).filter(|id| *id != self.id);
-        others.for_each(|id| self.fixture.reap(id));
-        true
-    }
-    fn participants(&self) -> u32 {
-        3
     }
 }
 
@@ -135,7 +112,7 @@ fn notifier_lives() -> bool {
 /// or asleep.
 #[test]
 fn model_condvar_no_notification_is_missed() {
-    explore("condvar: a waiter, a notifier", || {
+    explore(|| {
         let fixture = Fixture::open();
         finish([
             fixture.start(1, None, |fixture| fixture.add(1)),
@@ -148,7 +125,7 @@ fn model_condvar_no_notification_is_missed() {
 /// Hunts: one of two waiters that is not woken, or sleeps after the notification.
 #[test]
 fn model_condvar_a_notification_of_all_wakes_all() {
-    explore_one_less("condvar: a notification of all, two waiters", || {
+    explore_one_less(|| {
         let fixture = Fixture::open();
         let waits = |id| fixture.start(id, None, move |fixture| fixture.wait_since(0, id));
         finish([
@@ -162,7 +139,7 @@ fn model_condvar_a_notification_of_all_wakes_all() {
 /// Hunts: a waiter that sleeps on after the process is dead that would have notified it.
 #[test]
 fn model_condvar_wherever_a_notifier_dies_the_waiter_returns() {
-    explore_deaths("condvar: a notifier that is killed, a waiter", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::open();
         finish([
             fixture.start(1, death, |fixture| fixture.add(1)),
@@ -174,7 +151,7 @@ fn model_condvar_wherever_a_notifier_dies_the_waiter_returns() {
 /// Hunts: a wake that a waiter has taken with it: another one needs it.
 #[test]
 fn model_condvar_wherever_a_woken_waiter_dies_another_returns() {
-    explore_deaths_one_less("condvar: two waiters, one killed, a notifier", |death| {
+    explore_deaths_one_less(|death| {
         let fixture = Fixture::open();
         finish([
             fixture.start(1, death, |fixture| fixture.wait_since(0, 1)),
@@ -192,7 +169,7 @@ fn model_condvar_wherever_a_woken_waiter_dies_another_returns() {
 /// that would have notified them is gone.
 #[test]
 fn model_condvar_a_reaper_notifies_for_the_dead() {
-    explore("condvar: an owed notification, a waiter, a reaper", || {
+    explore(|| {
         let fixture = Fixture::open();
         finish([
             fixture.start(2, None, |fixture| {
@@ -217,7 +194,7 @@ fn model_condvar_a_reaper_notifies_for_the_dead() {
 /// Hunts: waiters of one condition variable with the locks of two mutexes.
 #[test]
 fn model_condvar_belongs_to_one_mutex() {
-    explore("condvar: two mutexes", || {
+    explore(|| {
         let fixture = Fixture::open();
         finish([1, 2].map(|id| {
             fixture.start(id, None, move |fixture| {
@@ -233,7 +210,7 @@ fn model_condvar_belongs_to_one_mutex() {
 /// Hunts: a mutex that stays locked, or waiters that are not notified, after two deaths.
 #[test]
 fn model_condvar_two_deaths_leave_the_third_notified() {
-    explore_two_deaths("condvar: two notifiers, a reaper", |deaths| {
+    explore_two_deaths(|deaths| {
         let fixture = Fixture::open();
         finish((1..).zip(deaths).map(|(id, death)| {
             fixture.start(id, death, move |fixture| {

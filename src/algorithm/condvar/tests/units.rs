@@ -6,24 +6,8 @@ use proptest::prelude::*;
 
 use super::super::{CondvarState, OtherMutex};
 use crate::facade::{Deadline, Ordering, Pace};
-use crate::participant::Liveness;
-use crate::participant::Tag;
+use crate::participant::tests::{ALIVE, NOT_MEMBER};
 use crate::wait::on_event::EventWaitError;
-
-/// A liveness in which all live, and the caller may have lost its membership.
-struct TestLiveness(bool);
-
-impl Liveness for TestLiveness {
-    fn is_alive(&self, _tag: Tag) -> bool {
-        true
-    }
-    fn is_member(&self) -> bool {
-        self.0
-    }
-    fn participants(&self) -> u32 {
-        8
-    }
-}
 
 fn condvar(notifications: u64, mutex: u64) -> CondvarState {
     let condvar = CondvarState::new();
@@ -41,7 +25,7 @@ proptest! {
         let condvar = condvar(notifications, mutex);
         let bound = condvar.bind(offset);
         prop_assert_eq!(bound.is_ok(), mutex == 0 || mutex == offset);
-        let peers = TestLiveness(true);
+        let peers = ALIVE;
         let soon = || Deadline::after(Duration::ZERO);
         let waited = condvar.wait(|| (), &peers, &soon(), Pace::Park);
         prop_assert_eq!(waited, Err(EventWaitError::TimedOut));
@@ -68,6 +52,6 @@ fn the_first_mutex_stays() {
 #[test]
 fn a_waiter_without_membership_does_not_wait() {
     let condvar = condvar(0, 0);
-    let waited = condvar.wait(|| (), &TestLiveness(false), &Deadline::never(), Pace::Park);
+    let waited = condvar.wait(|| (), &NOT_MEMBER, &Deadline::never(), Pace::Park);
     assert_eq!(waited, Err(EventWaitError::MembershipLost));
 }

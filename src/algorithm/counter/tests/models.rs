@@ -6,7 +6,7 @@ use super::super::CounterState;
 use crate::algorithm::counter::sharded::Sharded;
 use crate::facade::model::{explore, explore_at_least, explore_deaths};
 use crate::facade::{Words, mutants};
-use crate::participant::stage::{finish, start};
+use crate::participant::stage::{StartWith, finish, start};
 
 mutants! {
     model_counter_no_addition_is_lost:
@@ -19,11 +19,10 @@ mutants! {
 /// Hunts: an addition that overwrites another's; two that return the same value.
 #[test]
 fn model_counter_no_addition_is_lost() {
-    explore_at_least("two that add twice", 4, || {
+    explore_at_least(4, || {
         let counter = Arc::new(CounterState::new(u64::MAX));
         finish([1, 2].map(|id| {
-            let counter = counter.clone();
-            start(id, None, move || {
+            counter.start(id, None, move |counter| {
                 let first = counter.add(1).wrapping_add(1);
                 let second = counter.add(1).wrapping_add(1);
                 assert!(second > first, "{first} came before {second}");
@@ -36,15 +35,11 @@ fn model_counter_no_addition_is_lost() {
 /// Hunts: an addition of a killed process that is half made, or undoes another's.
 #[test]
 fn model_counter_a_killed_addition_was_made_or_not() {
-    explore_deaths("an adder killed, another adds", |death| {
+    explore_deaths(|death| {
         let counter = Arc::new(CounterState::new(0));
         let (victim, other) = (counter.clone(), counter.clone());
-        let victim = start(1, death, move || {
-            victim.add(1 << 40);
-        });
-        finish([start(2, None, move || {
-            other.add(1);
-        })]);
+        let victim = start(1, death, move || victim.add(1 << 40));
+        finish([start(2, None, move || other.add(1))]);
         let survived = victim.join().unwrap();
         assert_eq!(counter.get(), if survived { 1 << 40 | 1 } else { 1 });
     });
@@ -53,15 +48,14 @@ fn model_counter_a_killed_addition_was_made_or_not() {
 /// Hunts: an update that is seen before what its process wrote (C1).
 #[test]
 fn model_counter_a_read_of_an_update_sees_what_was_written_before() {
-    explore_at_least("a writer that adds, and a reader", 4, || {
+    explore_at_least(4, || {
         let shared = Arc::new((CounterState::new(0), Words::new([0])));
-        let (writer, reader) = (shared.clone(), shared.clone());
         finish([
-            start(1, None, move || {
+            shared.start(1, None, move |writer| {
                 writer.1.write(&[7]);
                 writer.0.add(1);
             }),
-            start(2, None, move || {
+            shared.start(2, None, move |reader| {
                 if reader.0.get() == 1 {
                     assert_eq!(reader.1.read(), [7]);
                 }
@@ -73,18 +67,15 @@ fn model_counter_a_read_of_an_update_sees_what_was_written_before() {
 /// Hunts: the same across a third process's addition, and with the reader's own addition.
 #[test]
 fn model_counter_additions_of_others_keep_what_an_update_publishes() {
-    explore("a writer, an adder, and a reader that adds", || {
+    explore(|| {
         let shared = Arc::new((CounterState::new(0), Words::new([0])));
-        let (writer, other, reader) = (shared.clone(), shared.clone(), shared.clone());
         finish([
-            start(1, None, move || {
+            shared.start(1, None, move |writer| {
                 writer.1.write(&[7]);
                 writer.0.add(10);
             }),
-            start(2, None, move || {
-                other.0.add(1);
-            }),
-            start(3, None, move || {
+            shared.start(2, None, move |other| other.0.add(1)),
+            shared.start(3, None, move |reader| {
                 if reader.0.add(1) >= 10 {
                     assert_eq!(reader.1.read(), [7]);
                 }
@@ -97,7 +88,7 @@ fn model_counter_additions_of_others_keep_what_an_update_publishes() {
 /// before it began.
 #[test]
 fn model_counter_a_sum_has_every_addition_made_before() {
-    explore("two threads of one process and another process", || {
+    explore(|| {
         let cells = Arc::new([CounterState::new(0), CounterState::new(0)]);
         let adders = [0, 0, 1].map(|index| {
             let cells = cells.clone();

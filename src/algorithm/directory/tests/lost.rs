@@ -2,13 +2,13 @@
 
 use loom::sync::Arc;
 
-use super::super::{Directory, Found, NotCreated, RecordState};
-use crate::algorithm::directory::index::Index;
-use crate::algorithm::mutex::{MutexError, MutexState};
+use super::super::{Found, NotCreated};
+use super::models::LEN;
+use crate::algorithm::mutex::MutexError;
 use crate::facade::model::explore;
-use crate::facade::{AtomicU32, AtomicU64, Words, mutants};
-use crate::format::{Name, PADDING, PayloadShape, RECORD_WORDS, Record};
-use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
+use crate::facade::mutants;
+use crate::format::{Name, PayloadShape, Record};
+use crate::participant::stage::{StartWith, WithRegistry, finish, tag};
 
 mutants! {
     model_directory_a_reaped_creator_publishes_no_half_of_anothers_record:
@@ -17,46 +17,15 @@ mutants! {
         621 "a creator does not check its stamp before it writes its record";
 }
 
-const LEN: u64 = PADDING as u64;
-
-/// A directory for two entries, and the registry.
-struct Store {
-    control: MutexState,
-    count: AtomicU64,
-    records: [RecordState; 2],
-    indexed: AtomicU32,
-    slots: [AtomicU32; 4],
-    registry: ModelRegistry,
-}
+/// A directory, and the registry.
+type Store = WithRegistry<Arc<super::models::Store>>;
 
 impl Store {
     fn open() -> Arc<Self> {
-        players();
-        Arc::new(Self {
-            control: MutexState::new(),
-            count: AtomicU64::new(0),
-            records: core::array::from_fn(|_| Words::new([0; RECORD_WORDS])),
-            indexed: AtomicU32::new(0),
-            slots: core::array::from_fn(|_| AtomicU32::new(0)),
-            registry: ModelRegistry::new(),
-        })
+        Arc::new(Self::new(super::models::Store::open()))
     }
 
-    fn directory(&self) -> Directory<'_> {
-        Directory {
-            control: &self.control,
-            count: &self.count,
-            records: &self.records,
-            index: Index {
-                indexed: &self.indexed,
-                slots: &self.slots,
-            },
-            arena: LEN,
-            end: LEN * 3,
-        }
-    }
-
-    fn create(&self, id: u32, name: &str, prepare: impl FnOnce()) -> Result<Found, NotCreated> {
+    fn make(&self, id: u32, name: &str, prepare: impl FnOnce()) -> Result<Found, NotCreated> {
         let peers = self.registry.liveness(id);
         self.directory()
             .create(record(name), tag(id), &peers, |_| prepare())
@@ -84,23 +53,22 @@ fn record(name: &str) -> Record {
 /// published its own counts it.
 #[test]
 fn model_directory_a_reaped_creator_publishes_no_half_of_anothers_record() {
-    explore("directory: a reaped creator publishes late", || {
+    explore(|| {
         let store = Store::open();
         let late = store.directory().stamp(tag(1));
         store.reap();
         let stamped = store.directory().stamp(tag(2));
-        let (lost, creator, reader) = (store.clone(), store.clone(), store.clone());
         finish([
-            start(1, None, move || {
-                assert!(!lost.directory().publish(late), "it is another's");
+            store.start(1, None, move |lost| {
+                assert!(!lost.directory().publish(late), "it is another's")
             }),
-            start(2, None, move || {
+            store.start(2, None, move |creator| {
                 let mut stock = record("stock");
                 stock.offset = LEN;
                 creator.records[0].write(&stock.encode());
                 assert!(creator.directory().publish(stamped));
             }),
-            start(3, None, move || {
+            store.start(3, None, move |reader| {
                 for found in reader.directory().records().expect("a directory's") {
                     assert_eq!(found.expect("a record").record.offset, LEN);
                 }
@@ -114,13 +82,12 @@ fn model_directory_a_reaped_creator_publishes_no_half_of_anothers_record() {
 /// writes its record there.
 #[test]
 fn model_directory_a_reaped_creator_overwrites_no_record() {
-    explore("directory: a creator reaped as it prepares", || {
+    explore(|| {
         let store = Store::open();
-        let lost = store.clone();
-        finish([start(1, None, move || {
-            let created = lost.create(1, "total", || {
+        finish([store.start(1, None, move |lost| {
+            let created = lost.make(1, "total", || {
                 lost.reap();
-                lost.create(2, "stock", || {}).expect("there is room");
+                lost.make(2, "stock", || {}).expect("there is room");
             });
             let expelled = NotCreated::Control(MutexError::MembershipLost);
             assert_eq!(created.err(), Some(expelled));
@@ -128,6 +95,6 @@ fn model_directory_a_reaped_creator_overwrites_no_record() {
         let find = |name| store.directory().find(Name::entry(name).unwrap());
         assert!(find("stock").is_ok(), "it has vanished");
         assert!(find("total").is_err());
-        assert!(store.create(3, "total", || {}).is_ok());
+        assert!(store.make(3, "total", || {}).is_ok());
     });
 }

@@ -5,12 +5,12 @@ use loom::sync::Arc;
 use super::super::{Directory, Found, Missing, NotCreated, RecordState};
 use crate::algorithm::directory::index::Index;
 use crate::algorithm::mutex::MutexState;
-use crate::facade::model::{explore_at_least, explore_deaths, explore_deaths_at_least};
+use crate::facade::model::{
+    explore_at_least, explore_deaths, explore_deaths_at_least, explore_two_deaths,
+};
 use crate::facade::{AtomicU32, AtomicU64, Ordering, Words, mutants};
 use crate::format::{Name, NameHash, PADDING, PayloadShape, RECORD_WORDS, Record};
-use crate::participant::stage::{KernelLiveness, finish, players, start, tag};
-
-mod two_deaths;
+use crate::participant::stage::{KernelLiveness, StartWith, finish, players, start, tag};
 
 mutants! {
     model_directory_a_reader_finds_complete_entries_or_none:
@@ -39,22 +39,22 @@ mutants! {
 }
 
 /// The bytes of an entry in the arena, and the number of entries that fit.
-const LEN: u64 = PADDING as u64;
+pub(super) const LEN: u64 = PADDING as u64;
 const ROOM: usize = 3;
 const SLOT_COUNT: usize = 8;
 
 /// A directory, and the arena as one race-checked cell for each place in it.
-struct Store {
-    control: MutexState,
+pub(super) struct Store {
+    pub(super) control: MutexState,
     count: AtomicU64,
-    records: [RecordState; ROOM],
+    pub(super) records: [RecordState; ROOM],
     indexed: AtomicU32,
     slots: [AtomicU32; SLOT_COUNT],
     arena: [Words<1>; ROOM],
 }
 
 impl Store {
-    fn open() -> Arc<Self> {
+    pub(super) fn open() -> Arc<Self> {
         players();
         Arc::new(Self {
             control: MutexState::new(),
@@ -66,7 +66,7 @@ impl Store {
         })
     }
 
-    fn directory(&self) -> Directory<'_> {
+    pub(super) fn directory(&self) -> Directory<'_> {
         Directory {
             control: &self.control,
             count: &self.count,
@@ -139,11 +139,10 @@ fn names_of_one_home() -> [String; 2] {
 /// Hunts: a name that two entries have; a loser that does not see the winner's entry.
 #[test]
 fn model_directory_one_of_two_creators_of_a_name_makes_it() {
-    explore_at_least("two creators of one name", 4, || {
+    explore_at_least(4, || {
         let store = Store::open();
         finish([1, 2].map(|id| {
-            let store = store.clone();
-            start(id, None, move || match store.create(id, "stock") {
+            store.start(id, None, move |store| match store.create(id, "stock") {
                 Ok(made) => assert_eq!(made.record.config[0], id.into()),
                 Err(NotCreated::Exists(found)) => {
                     assert_ne!(found.record.config[0], id.into());
@@ -164,12 +163,11 @@ fn model_directory_one_of_two_creators_of_a_name_makes_it() {
 /// Hunts: two entries that overlap in the directory or in the arena.
 #[test]
 fn model_directory_two_creators_never_share_bytes() {
-    explore_at_least("two creators of two names", 4, || {
+    explore_at_least(4, || {
         let store = Store::open();
         finish([(1, "stock"), (2, "total")].map(|(id, name)| {
-            let store = store.clone();
-            start(id, None, move || {
-                store.create(id, name).expect("there is room for both");
+            store.start(id, None, move |store| {
+                store.create(id, name).expect("there is room for both")
             })
         }));
         let [stock, total] = ["stock", "total"].map(|name| store.find(name).expect("it was made"));
@@ -181,15 +179,14 @@ fn model_directory_two_creators_never_share_bytes() {
 /// Hunts: a count that is seen before its records.
 #[test]
 fn model_directory_a_reader_finds_complete_entries_or_none() {
-    explore_at_least("a creator and a reader", 4, || {
+    explore_at_least(4, || {
         let store = Store::open();
-        let (creator, reader) = (store.clone(), store.clone());
         finish([
-            start(1, None, move || {
+            store.start(1, None, move |creator| {
                 creator.create(1, "stock").expect("there is room");
                 creator.create(1, "total").expect("there is room");
             }),
-            start(2, None, move || {
+            store.start(2, None, move |reader| {
                 if reader.find("total").is_ok() {
                     reader.find("stock").expect("it was made first");
                 }
@@ -202,14 +199,13 @@ fn model_directory_a_reader_finds_complete_entries_or_none() {
 /// slot that is seen before its record.
 #[test]
 fn model_directory_what_was_found_is_found_again() {
-    explore_at_least("a creator and a reader that looks twice", 4, || {
+    explore_at_least(4, || {
         let store = Store::open();
-        let (creator, reader) = (store.clone(), store.clone());
         finish([
-            start(1, None, move || {
-                creator.create(1, "stock").expect("there is room");
+            store.start(1, None, move |creator| {
+                creator.create(1, "stock").expect("there is room")
             }),
-            start(2, None, move || {
+            store.start(2, None, move |reader| {
                 let first = reader.find("stock");
                 if first.is_ok() {
                     assert_eq!(reader.find("stock"), first, "it is gone");
@@ -225,7 +221,7 @@ fn model_directory_what_was_found_is_found_again() {
 #[test]
 fn model_directory_two_records_that_get_slots_at_once_are_both_found() {
     let names = names_of_one_home();
-    explore_at_least("two records of one home", 3, move || {
+    explore_at_least(3, move || {
         let store = Store::open();
         names.iter().for_each(|name| {
             store.create(1, name).expect("there is room");
@@ -249,20 +245,17 @@ fn model_directory_two_records_that_get_slots_at_once_are_both_found() {
 /// unusable, or an entry that cannot be found any more.
 #[test]
 fn model_directory_wherever_a_creator_dies_others_create_and_find() {
-    explore_deaths("a creator killed, another, and a reader", |death| {
+    explore_deaths(|death| {
         let store = Store::open();
-        let (victim, creator, reader) = (store.clone(), store.clone(), store.clone());
         finish([
-            start(1, death, move || {
-                victim.create(1, "stock").expect("there is room");
+            store.start(1, death, move |victim| {
+                victim.create(1, "stock").expect("there is room")
             }),
-            start(2, None, move || {
+            store.start(2, None, move |creator| {
                 creator.create(2, "total").expect("there is room");
                 creator.find("total").expect("it was made");
             }),
-            start(3, None, move || {
-                let _ = reader.find("stock");
-            }),
+            store.start(3, None, move |reader| reader.find("stock")),
         ]);
         let stock = match store.create(3, "stock") {
             Ok(found) | Err(NotCreated::Exists(found)) => found,
@@ -279,26 +272,38 @@ fn model_directory_wherever_a_creator_dies_others_create_and_find() {
 /// Hunts: the same for one name, which either of the two makes or finds.
 #[test]
 fn model_directory_wherever_a_creator_dies_its_name_can_be_made() {
-    explore_deaths_at_least(
-        "a creator killed, and another of the same name",
-        3,
-        |death| {
-            let store = Store::open();
-            let (victim, creator) = (store.clone(), store.clone());
-            finish([
-                start(1, death, move || {
-                    let _ = victim.create(1, "stock");
-                }),
-                start(2, None, move || {
-                    let made = creator.create(2, "stock");
-                    assert!(
-                        matches!(made, Ok(_) | Err(NotCreated::Exists(_))),
-                        "{made:?}"
-                    );
-                    creator.find("stock").expect("one has made it");
-                }),
-            ]);
-            assert_eq!(store.directory().records().unwrap().count(), 1);
-        },
-    );
+    explore_deaths_at_least(3, |death| {
+        let store = Store::open();
+        finish([
+            store.start(1, death, move |victim| victim.create(1, "stock")),
+            store.start(2, None, move |creator| {
+                let made = creator.create(2, "stock");
+                assert!(
+                    matches!(made, Ok(_) | Err(NotCreated::Exists(_))),
+                    "{made:?}"
+                );
+                creator.find("stock").expect("one has made it");
+            }),
+        ]);
+        assert_eq!(store.directory().records().unwrap().count(), 1);
+    });
+}
+
+/// Hunts: a creator that takes over the control mutex from a dead one and dies too; a record of
+/// the first that the second has half overwritten.
+#[test]
+fn model_directory_two_deaths_leave_the_name_to_the_third() {
+    explore_two_deaths(|[first, second]| {
+        let store = Store::open();
+        let deaths = [(1, first), (2, second), (3, None)];
+        finish(deaths.map(|(id, death)| {
+            store.start(id, death, move |store| {
+                let made = store.create(id, "stock");
+                let expected = matches!(made, Ok(_) | Err(NotCreated::Exists(_)));
+                assert!(expected, "{made:?}");
+                store.find("stock").expect("a creator has made it");
+            })
+        }));
+        assert_eq!(store.directory().records().unwrap().count(), 1);
+    });
 }

@@ -7,26 +7,11 @@ use crate::algorithm::directory::index::Index;
 use crate::algorithm::mutex::MutexState;
 use crate::facade::{AtomicU32, AtomicU64, Ordering, Words};
 use crate::format::{Name, PADDING, PayloadShape, RECORD_WORDS, Record, RecordFault};
-use crate::participant::Liveness;
-use crate::participant::Tag;
+use crate::participant::tests::{ALIVE, me};
 
 const ARENA: u64 = 4096;
 const ROOM: usize = 3;
 const SLOTS: usize = 8;
-
-struct Alone;
-
-impl Liveness for Alone {
-    fn is_alive(&self, _: Tag) -> bool {
-        true
-    }
-    fn is_member(&self) -> bool {
-        true
-    }
-    fn participants(&self) -> u32 {
-        1
-    }
-}
 
 struct Store {
     control: MutexState,
@@ -73,8 +58,7 @@ impl Store {
             config: [0; 4],
             name: Name::entry(name).unwrap(),
         };
-        let me = Tag::new(0, 1).unwrap();
-        let found = self.directory().create(record, me, &Alone, |_| {});
+        let found = self.directory().create(record, me(), &ALIVE, |_| {});
         let found = found.map_err(Box::new)?;
         assert!(!self.control.peek().locked);
         Ok(found.record.offset)

@@ -7,7 +7,7 @@ use crate::facade::model::{
     explore, explore_at_least, explore_deaths, explore_soft_faults, soft_fault_at,
 };
 use crate::facade::{AtomicU8, AtomicU64, Words, mutants};
-use crate::participant::stage::{finish, start};
+use crate::participant::stage::{StartWith, finish, start};
 
 mutants! {
     model_element_a_read_sees_what_was_written_before:
@@ -59,11 +59,10 @@ fn sum(element: &Wide) -> f64 {
 /// Hunts: an addition of floats that overwrites another's; two that return the same value.
 #[test]
 fn model_element_no_sum_of_floats_is_lost() {
-    explore_at_least("two that add twice", 4, || {
+    explore_at_least(4, || {
         let element = Arc::new(wide(0.5_f64.to_bits()));
         finish([1, 2].map(|id| {
-            let element = element.clone();
-            start(id, None, move || {
+            element.start(id, None, move |element| {
                 let first = add(&element, 1.0);
                 let second = add(&element, 1.0);
                 assert!(second > first, "{first} came before {second}");
@@ -76,15 +75,11 @@ fn model_element_no_sum_of_floats_is_lost() {
 /// Hunts: an addition of a killed process that is half made, or undoes another's.
 #[test]
 fn model_element_a_killed_addition_of_floats_was_made_or_not() {
-    explore_deaths("an adder that dies, and another", |death| {
+    explore_deaths(|death| {
         let element = Arc::new(wide(0.0_f64.to_bits()));
         let (victim, other) = (element.clone(), element.clone());
-        let victim = start(1, death, move || {
-            add(&victim, 1024.0);
-        });
-        finish([start(2, None, move || {
-            add(&other, 1.0);
-        })]);
+        let victim = start(1, death, move || add(&victim, 1024.0));
+        finish([start(2, None, move || add(&other, 1.0))]);
         let survived = victim.join().unwrap();
         let total = sum(&element).to_bits();
         let made = total == 1025.0_f64.to_bits();
@@ -95,10 +90,9 @@ fn model_element_a_killed_addition_of_floats_was_made_or_not() {
 /// Hunts: a weak CAS that fails although the value is unchanged.
 #[test]
 fn model_element_a_weak_cas_that_fails_spuriously_is_retried() {
-    explore_soft_faults("an adder", |fault| {
+    explore_soft_faults(|fault| {
         let element = Arc::new(wide(0));
-        let adder = element.clone();
-        finish([start(1, None, move || {
+        finish([element.start(1, None, move |adder| {
             soft_fault_at(fault);
             adder.update(|bits| Some(bits + 1)).unwrap();
         })]);
@@ -124,39 +118,34 @@ const CHANGES: [fn(&Narrow); 8] = [
 #[test]
 fn model_element_a_read_sees_what_was_written_before() {
     for change in CHANGES {
-        explore(
-            "a writer that changes an element, and a reader",
-            move || {
-                let shared = Arc::new((narrow(START), Words::new([0])));
-                let (writer, reader) = (shared.clone(), shared.clone());
-                finish([
-                    start(1, None, move || {
-                        writer.1.write(&[7]);
-                        change(&writer.0);
-                    }),
-                    start(2, None, move || {
-                        if reader.0.get() != START {
-                            assert_eq!(reader.1.read(), [7]);
-                        }
-                    }),
-                ]);
-            },
-        );
+        explore(move || {
+            let shared = Arc::new((narrow(START), Words::new([0])));
+            finish([
+                shared.start(1, None, move |writer| {
+                    writer.1.write(&[7]);
+                    change(&writer.0);
+                }),
+                shared.start(2, None, move |reader| {
+                    if reader.0.get() != START {
+                        assert_eq!(reader.1.read(), [7]);
+                    }
+                }),
+            ]);
+        });
     }
 }
 
 /// Hunts: the same for an exchange that finds an unexpected value.
 #[test]
 fn model_element_a_refused_exchange_sees_what_was_written_before() {
-    explore("a writer that stores, another that exchanges", || {
+    explore(|| {
         let shared = Arc::new((narrow(START), Words::new([0])));
-        let (writer, other) = (shared.clone(), shared.clone());
         finish([
-            start(1, None, move || {
+            shared.start(1, None, move |writer| {
                 writer.1.write(&[7]);
                 writer.0.set(1);
             }),
-            start(2, None, move || {
+            shared.start(2, None, move |other| {
                 if other.0.exchange(START, START) == Err(1) {
                     assert_eq!(other.1.read(), [7]);
                 }
@@ -168,18 +157,15 @@ fn model_element_a_refused_exchange_sees_what_was_written_before() {
 /// Hunts: the same for an update, with another's in between.
 #[test]
 fn model_element_an_update_publishes_what_was_written_before() {
-    explore("a writer that updates, an adder, a reader", || {
+    explore(|| {
         let shared = Arc::new((wide(0), Words::new([0])));
-        let (writer, other, reader) = (shared.clone(), shared.clone(), shared.clone());
         finish([
-            start(1, None, move || {
+            shared.start(1, None, move |writer| {
                 writer.1.write(&[7]);
                 writer.0.update(|bits| Some(bits + 10)).unwrap();
             }),
-            start(2, None, move || {
-                other.0.add(1);
-            }),
-            start(3, None, move || {
+            shared.start(2, None, move |other| other.0.add(1)),
+            shared.start(3, None, move |reader| {
                 if reader.0.get() >= 10 {
                     assert_eq!(reader.1.read(), [7]);
                 }
@@ -193,16 +179,15 @@ fn model_element_an_update_publishes_what_was_written_before() {
 #[test]
 fn model_element_a_copy_out_sees_what_was_written_before_each_element() {
     for collected in [false, true] {
-        explore("a writer of the second of two, and a copier", move || {
+        explore(move || {
             let shared = Arc::new(([wide(0), wide(0)], Words::new([0])));
-            let (writer, reader) = (shared.clone(), shared.clone());
             finish([
-                start(1, None, move || {
+                shared.start(1, None, move |writer| {
                     writer.1.write(&[7]);
                     writer.0[1].set(1);
                     writer.0[0].set(1);
                 }),
-                start(2, None, move || {
+                shared.start(2, None, move |reader| {
                     let elements = reader.0.iter();
                     let copied: [u64; 2] = if collected {
                         let list: Vec<u64> = Wide::collect(elements, |bits| bits);
@@ -224,12 +209,11 @@ fn model_element_a_copy_out_sees_what_was_written_before_each_element() {
 /// Hunts: elements copied in that are seen before what their process wrote (E2).
 #[test]
 fn model_element_a_copy_in_publishes_what_was_written_before() {
-    explore("a writer of both elements, and a reader of each", || {
+    explore(|| {
         let shared = Arc::new(([wide(0), wide(0)], Words::new([0])));
         let writer = shared.clone();
         let readers = [0, 1].map(|index| {
-            let reader = shared.clone();
-            start(2 + index, None, move || {
+            shared.start(2 + index, None, move |reader| {
                 if reader.0[index as usize].get() == 1 {
                     assert_eq!(reader.1.read(), [7]);
                 }
@@ -246,11 +230,11 @@ fn model_element_a_copy_in_publishes_what_was_written_before() {
 /// Hunts: a copy in that continues after its process has died, or is not made in order.
 #[test]
 fn model_element_a_killed_copy_in_has_stored_the_first_elements() {
-    explore_deaths("a copier that dies", |death| {
+    explore_deaths(|death| {
         let elements = Arc::new([narrow(0), narrow(0), narrow(0)]);
         let writer = elements.clone();
         let writer = start(1, death, move || {
-            Narrow::copy_in(writer.iter().map(|element| (element, 1)));
+            Narrow::copy_in(writer.iter().map(|element| (element, 1)))
         });
         let survived = writer.join().unwrap();
         let stored = elements.each_ref().map(|element| element.get());

@@ -10,7 +10,7 @@ use crate::facade::model::{explore, explore_deaths, explore_one_less, is_byte_lo
 use crate::facade::{AtomicU64, Deadline, Pace, Words, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::stage::{finish, players, start, tag};
+use crate::participant::stage::{KernelLiveness, StartWith, finish, players, start, tag};
 use crate::wait::event_count::EventCount;
 
 mutants! {
@@ -46,24 +46,9 @@ impl Fixture {
 
     fn wait_for(&self, least: u64, id: u32) {
         let value = || Some(self.number.get()).filter(|number| *number >= least);
-        let (peers, never) = (Asking(id), Deadline::never());
+        let (peers, never) = (KernelLiveness(id), Deadline::never());
         let found = wait(value, &self.waiters, &peers, &never, Pace::Park);
         assert!(found.expect("no deadline") >= least);
-    }
-}
-
-/// A liveness that asks the kernel, and whose caller leaves reaping to others.
-struct Asking(u32);
-
-impl Liveness for Asking {
-    fn is_alive(&self, other: Tag) -> bool {
-        other == tag(self.0) || is_byte_locked(other.index())
-    }
-    fn is_member(&self) -> bool {
-        true
-    }
-    fn participants(&self) -> u32 {
-        3
     }
 }
 
@@ -71,12 +56,11 @@ impl Liveness for Asking {
 /// is between its check and its sleep, or does not see what was written before.
 #[test]
 fn model_number_a_notification_wakes_every_waiter() {
-    explore_one_less("number: an addition, two waiters", || {
+    explore_one_less(|| {
         let fixture = Fixture::open();
         let adder = fixture.clone();
         let waiters = [(2, 1), (3, 2)].map(|(id, least)| {
-            let fixture = fixture.clone();
-            start(id, None, move || {
+            fixture.start(id, None, move |fixture| {
                 fixture.wait_for(least, id);
                 assert_eq!(fixture.data.read(), [7]);
             })
@@ -92,13 +76,12 @@ fn model_number_a_notification_wakes_every_waiter() {
 /// Hunts: a waiter whose wake was owed by a process that is killed.
 #[test]
 fn model_number_wherever_a_notifier_dies_the_next_is_heard() {
-    explore_deaths("number: an adder that dies, a waiter, an adder", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::open();
-        let (victim, waiter, next) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || victim.add_and_notify(1)),
-            start(2, None, move || waiter.wait_for(1, 2)),
-            start(3, None, move || next.add_and_notify(1)),
+            fixture.start(1, death, move |victim| victim.add_and_notify(1)),
+            fixture.start(2, None, move |waiter| waiter.wait_for(1, 2)),
+            fixture.start(3, None, move |next| next.add_and_notify(1)),
         ]);
     });
 }
@@ -106,12 +89,11 @@ fn model_number_wherever_a_notifier_dies_the_next_is_heard() {
 /// Hunts: a reaper that wakes no waiter: the adder has left between its change and its wake.
 #[test]
 fn model_number_a_reaper_makes_the_wake_of_a_dead_notifier() {
-    explore("number: an owed wake, a waiter, a reaper", || {
+    explore(|| {
         let fixture = Fixture::open();
-        let (waiter, reaper) = (fixture.clone(), fixture.clone());
         finish([
-            start(2, None, move || waiter.wait_for(1, 2)),
-            start(3, None, move || {
+            fixture.start(2, None, move |waiter| waiter.wait_for(1, 2)),
+            fixture.start(3, None, move |reaper| {
                 // As an adder that is cut off there leaves it.
                 reaper.number.add(1);
                 wake(core::slice::from_ref(&reaper.waiters));

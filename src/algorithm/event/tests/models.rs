@@ -8,7 +8,7 @@ use crate::facade::model::{explore, explore_deaths, explore_two_deaths, is_byte_
 use crate::facade::{Deadline, Pace, Words, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::stage::{finish, players, start, tag};
+use crate::participant::stage::{KernelLiveness, StartWith, finish, players, start, tag};
 
 mutants! {
     model_event_a_set_and_a_clear_are_not_missed:
@@ -40,41 +40,29 @@ impl Fixture {
 
     fn wait(&self, id: u32) {
         let (from, never) = (self.event.load(), Deadline::never());
-        let waited = self.event.wait(from, &Asking(id), &never, Pace::Park);
+        let waited = self
+            .event
+            .wait(from, &KernelLiveness(id), &never, Pace::Park);
         waited.expect("no deadline");
-    }
-}
-
-/// A liveness that asks the kernel, and whose caller leaves reaping to others.
-struct Asking(u32);
-
-impl Liveness for Asking {
-    fn is_alive(&self, other: Tag) -> bool {
-        other == tag(self.0) || is_byte_locked(other.index())
-    }
-    fn is_member(&self) -> bool {
-        true
-    }
-    fn participants(&self) -> u32 {
-        3
     }
 }
 
 /// Hunts: a waiter that sleeps through a set, because it was cleared before the waiter looked.
 #[test]
 fn model_event_a_set_and_a_clear_are_not_missed() {
-    explore("event: a set and a clear, a waiter", || {
+    explore(|| {
         let fixture = Fixture::open();
-        let (setter, waiter) = (fixture.clone(), fixture.clone());
         let from = fixture.event.load();
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |setter| {
                 assert!(setter.event.set());
                 assert!(setter.event.clear());
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |waiter| {
                 let never = Deadline::never();
-                let waited = waiter.event.wait(from, &Asking(2), &never, Pace::Park);
+                let waited = waiter
+                    .event
+                    .wait(from, &KernelLiveness(2), &never, Pace::Park);
                 waited.expect("no deadline");
             }),
         ]);
@@ -85,15 +73,14 @@ fn model_event_a_set_and_a_clear_are_not_missed() {
 /// Hunts: a waiter that is woken and does not see what the setter did before.
 #[test]
 fn model_event_a_set_publishes_what_came_before() {
-    explore("event: data, a set, a waiter that reads", || {
+    explore(|| {
         let fixture = Fixture::open();
-        let (setter, waiter) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |setter| {
                 setter.data.write(&[7]);
                 setter.event.set();
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |waiter| {
                 waiter.wait(2);
                 assert_eq!(waiter.data.read(), [7]);
             }),
@@ -104,16 +91,11 @@ fn model_event_a_set_publishes_what_came_before() {
 /// Hunts: one of two waiters that is not woken, or sleeps after the set.
 #[test]
 fn model_event_a_set_wakes_all_waiters() {
-    explore("event: a set, two waiters", || {
+    explore(|| {
         let fixture = Fixture::open();
         let setter = fixture.clone();
-        let waiters = [2, 3].map(|id| {
-            let fixture = fixture.clone();
-            start(id, None, move || fixture.wait(id))
-        });
-        let setter = start(1, None, move || {
-            setter.event.set();
-        });
+        let waiters = [2, 3].map(|id| fixture.start(id, None, move |fixture| fixture.wait(id)));
+        let setter = start(1, None, move || setter.event.set());
         finish(waiters.into_iter().chain([setter]));
     });
 }
@@ -121,34 +103,25 @@ fn model_event_a_set_wakes_all_waiters() {
 /// Hunts: a waiter whose wake was owed by a setter that is killed.
 #[test]
 fn model_event_wherever_a_setter_dies_the_next_set_is_heard() {
-    explore_deaths(
-        "event: a setter that is killed, a waiter, a setter",
-        |death| {
-            let fixture = Fixture::open();
-            let (victim, waiter, next) = (fixture.clone(), fixture.clone(), fixture.clone());
-            finish([
-                start(1, death, move || {
-                    victim.event.set();
-                }),
-                start(2, None, move || waiter.wait(2)),
-                start(3, None, move || {
-                    next.event.set();
-                }),
-            ]);
-            assert!(fixture.event.load().is_set());
-        },
-    );
+    explore_deaths(|death| {
+        let fixture = Fixture::open();
+        finish([
+            fixture.start(1, death, move |victim| victim.event.set()),
+            fixture.start(2, None, move |waiter| waiter.wait(2)),
+            fixture.start(3, None, move |next| next.event.set()),
+        ]);
+        assert!(fixture.event.load().is_set());
+    });
 }
 
 /// Hunts: a reaper that wakes no waiter: the setter has left between its commit and its wake.
 #[test]
 fn model_event_a_reaper_makes_the_wake_of_a_dead_setter() {
-    explore("event: an owed wake, a waiter, a reaper", || {
+    explore(|| {
         let fixture = Fixture::open();
-        let (waiter, reaper) = (fixture.clone(), fixture.clone());
         finish([
-            start(2, None, move || waiter.wait(2)),
-            start(3, None, move || {
+            fixture.start(2, None, move |waiter| waiter.wait(2)),
+            fixture.start(3, None, move |reaper| {
                 // As a setter that is cut off there leaves it.
                 let word = &reaper.event.0.0.word;
                 word.fetch_or(3, crate::facade::Ordering::AcqRel);
@@ -161,15 +134,12 @@ fn model_event_a_reaper_makes_the_wake_of_a_dead_setter() {
 /// Hunts: an event that a setter and a waiter which die leave unusable for the third.
 #[test]
 fn model_event_two_deaths_leave_the_event_to_the_third() {
-    explore_two_deaths("event: a setter, a waiter, a setter", |[first, second]| {
+    explore_two_deaths(|[first, second]| {
         let fixture = Fixture::open();
-        let (setter, waiter, third) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            start(1, first, move || {
-                setter.event.set();
-            }),
-            start(2, second, move || waiter.wait(2)),
-            start(3, None, move || {
+            fixture.start(1, first, move |setter| setter.event.set()),
+            fixture.start(2, second, move |waiter| waiter.wait(2)),
+            fixture.start(3, None, move |third| {
                 third.event.set();
                 third.wait(3);
                 third.event.clear();

@@ -6,24 +6,8 @@ use proptest::prelude::*;
 
 use super::super::{EventState, Sets};
 use crate::facade::{Deadline, Ordering, Pace};
-use crate::participant::Liveness;
-use crate::participant::Tag;
+use crate::participant::tests::{ALIVE, NOT_MEMBER};
 use crate::wait::on_event::EventWaitError;
-
-/// A liveness in which all live, and the caller may have lost its membership.
-struct TestLiveness(bool);
-
-impl Liveness for TestLiveness {
-    fn is_alive(&self, _tag: Tag) -> bool {
-        true
-    }
-    fn is_member(&self) -> bool {
-        self.0
-    }
-    fn participants(&self) -> u32 {
-        8
-    }
-}
 
 fn event(word: u64) -> EventState {
     let event = EventState::new(false);
@@ -40,7 +24,7 @@ proptest! {
         let before = event.load();
         prop_assert_eq!(before.is_set(), word % 2 == 1);
         let soon = Deadline::after(Duration::ZERO);
-        let waited = event.wait(before, &TestLiveness(true), &soon, Pace::Park);
+        let waited = event.wait(before, &ALIVE, &soon, Pace::Park);
         prop_assert_eq!(waited.is_ok(), before.is_set());
         prop_assert_eq!(event.set(), !before.is_set());
         prop_assert!(event.load().is_set() && !event.set());
@@ -65,6 +49,6 @@ proptest! {
 fn a_waiter_without_membership_does_not_wait() {
     let event = event(0);
     let (from, never) = (event.load(), Deadline::never());
-    let waited = event.wait(from, &TestLiveness(false), &never, Pace::Park);
+    let waited = event.wait(from, &NOT_MEMBER, &never, Pace::Park);
     assert_eq!(waited, Err(EventWaitError::MembershipLost));
 }

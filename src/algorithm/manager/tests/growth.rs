@@ -196,7 +196,7 @@ impl Growing {
 /// Hunts: an open that misses an object, since it moves behind the opener.
 #[test]
 fn model_manager_an_object_is_found_while_it_grows() {
-    explore("manager: an object grows, an open", || {
+    explore(|| {
         let growing = Growing::with_a();
         // Into the first record, and then back into the second one.
         assert!(growing.grow(tag(1), &KernelLiveness(1)));
@@ -215,7 +215,7 @@ fn model_manager_an_object_is_found_while_it_grows() {
 /// Hunts: an object that was removed, and is there again since it was to grow.
 #[test]
 fn model_manager_a_removed_object_does_not_come_back_by_a_growth() {
-    explore_deaths("manager: an object grows, and is removed", |death| {
+    explore_deaths(|death| {
         let growing = Growing::with_a();
         finish([
             growing.start(1, death, |grower| {
@@ -237,7 +237,7 @@ fn model_manager_a_removed_object_does_not_come_back_by_a_growth() {
 /// Hunts: an object that is lost, or is there twice; room that a grower that was killed keeps.
 #[test]
 fn model_manager_a_killed_grower_leaves_one_object() {
-    explore_deaths("manager: a grower is killed, a writer", |death| {
+    explore_deaths(|death| {
         let growing = Growing::with_a();
         finish([
             growing.start(1, death, |grower| {
@@ -262,7 +262,7 @@ fn model_manager_a_killed_grower_leaves_one_object() {
 /// place is live.
 #[test]
 fn model_manager_a_reaped_collector_frees_no_object() {
-    explore_deaths("manager: a reaped collector, a killed grower", |death| {
+    explore_deaths(|death| {
         let growing = Growing::with_a();
         finish([
             growing.start(2, None, |lost| {
@@ -288,7 +288,7 @@ fn model_manager_a_reaped_collector_frees_no_object() {
 /// Hunts: a commit of a grower that was reaped, which brings what a collector has given back.
 #[test]
 fn model_manager_a_reaped_growers_commit_brings_no_lost_room() {
-    explore_at_least("manager: a reaped grower, a collector", 3, || {
+    explore_at_least(3, || {
         let growing = Growing::with_a();
         finish([
             growing.start(1, None, |lost| {
@@ -314,7 +314,7 @@ fn model_manager_a_reaped_growers_commit_brings_no_lost_room() {
 /// Hunts: a commit of a grower that was reaped, which loses what its successor has written.
 #[test]
 fn model_manager_a_reaped_growers_commit_loses_no_change() {
-    explore("manager: a reaped grower, a writer", || {
+    explore(|| {
         let growing = Growing::with_a();
         finish([
             growing.start(1, None, |lost| {
@@ -333,33 +333,30 @@ fn model_manager_a_reaped_growers_commit_loses_no_change() {
 /// Hunts: a number of another object, which has the room by now.
 #[test]
 fn model_manager_a_read_without_a_hold_is_of_its_object() {
-    explore(
-        "manager: a reader without a hold, growth, a creation",
-        || {
-            let growing = Growing::with_a();
-            let held = growing.base.open(1, "a").expect("it is there");
-            growing.base.release(1, held);
-            finish([
-                growing.start(1, None, move |reader| {
-                    let manager = reader.base.manager();
-                    let state = manager.state_of(held.object).expect("a record");
-                    // SAFETY: the words of the fixture, which is there.
-                    let state = unsafe { state.as_ref() };
-                    let number = reader.number(&held);
-                    let read = read_live(state, held.object, || number.load(Ordering::Relaxed));
-                    assert_ne!(read, Some(OTHER), "another object's number");
-                }),
-                growing.start(2, None, |maker| {
-                    let peers = KernelLiveness(2);
-                    assert!(maker.grow(tag(2), &peers));
-                    let used = &mut Extents::default();
-                    let manager = maker.base.manager();
-                    let made = manager.create(record("b"), tag(2), &peers, used, |offset| {
-                        maker.numbers[block_of(offset)].store(OTHER, Ordering::Relaxed);
-                    });
-                    made.expect("there is room");
-                }),
-            ]);
-        },
-    );
+    explore(|| {
+        let growing = Growing::with_a();
+        let held = growing.base.open(1, "a").expect("it is there");
+        growing.base.release(1, held);
+        finish([
+            growing.start(1, None, move |reader| {
+                let manager = reader.base.manager();
+                let state = manager.state_of(held.object).expect("a record");
+                // SAFETY: the words of the fixture, which is there.
+                let state = unsafe { state.as_ref() };
+                let number = reader.number(&held);
+                let read = read_live(state, held.object, || number.load(Ordering::Relaxed));
+                assert_ne!(read, Some(OTHER), "another object's number");
+            }),
+            growing.start(2, None, |maker| {
+                let peers = KernelLiveness(2);
+                assert!(maker.grow(tag(2), &peers));
+                let used = &mut Extents::default();
+                let manager = maker.base.manager();
+                let made = manager.create(record("b"), tag(2), &peers, used, |offset| {
+                    maker.numbers[block_of(offset)].store(OTHER, Ordering::Relaxed);
+                });
+                made.expect("there is room");
+            }),
+        ]);
+    });
 }

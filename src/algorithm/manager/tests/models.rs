@@ -35,13 +35,11 @@ mutants! {
 /// Hunts: an object in the room of another that is in use.
 #[test]
 fn model_manager_a_removed_object_is_not_reused_while_held() {
-    explore("manager: a user; a removal and a creation", || {
+    explore(|| {
         let fixture = Fixture::with_a(1);
         let (user, maker) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
-                user.visit(1, "a");
-            }),
+            start(1, None, move || user.visit(1, "a")),
             start(2, None, move || {
                 maker.remove(2, "a").expect("it is there");
                 match maker.create(2, "b") {
@@ -56,16 +54,14 @@ fn model_manager_a_removed_object_is_not_reused_while_held() {
 /// Hunts: an object that is found before it is complete.
 #[test]
 fn model_manager_an_object_is_found_complete() {
-    explore("manager: a creation, an open", || {
+    explore(|| {
         let fixture = Fixture::with_a(2);
         let (maker, user) = (fixture.clone(), fixture.clone());
         finish([
             start(1, None, move || {
-                maker.create(1, "b").expect("there is room");
+                maker.create(1, "b").expect("there is room")
             }),
-            start(2, None, move || {
-                user.visit(2, "b");
-            }),
+            start(2, None, move || user.visit(2, "b")),
         ]);
         assert!(fixture.visit(3, "b"));
     });
@@ -74,7 +70,7 @@ fn model_manager_an_object_is_found_complete() {
 /// Hunts: two objects of one name.
 #[test]
 fn model_manager_one_of_two_creators_has_the_name() {
-    explore("manager: two creators of one name", || {
+    explore(|| {
         let fixture = Fixture::with_a(2);
         let makers = [1, 2].map(|id| {
             let fixture = fixture.clone();
@@ -92,13 +88,11 @@ fn model_manager_one_of_two_creators_has_the_name() {
 /// Hunts: room that a holder that was killed keeps; and room that is given away too early.
 #[test]
 fn model_manager_a_killed_holder_leaves_no_hold() {
-    explore_deaths("manager: a user is killed; a removal", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::with_a(1);
         let (user, maker, last) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || {
-                user.visit(1, "a");
-            }),
+            start(1, death, move || user.visit(1, "a")),
             start(2, None, move || {
                 maker.remove(2, "a").expect("it is there");
                 maker.reap(2, 1);
@@ -119,16 +113,12 @@ fn model_manager_a_killed_holder_leaves_no_hold() {
 /// Hunts: a hold that is kept though the object was removed.
 #[test]
 fn model_manager_a_failed_hold_is_released() {
-    explore("manager: an open and a removal", || {
+    explore(|| {
         let fixture = Fixture::with_a(1);
         let (user, maker) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
-                user.visit(1, "a");
-            }),
-            start(2, None, move || {
-                maker.remove(2, "a").expect("it is there");
-            }),
+            start(1, None, move || user.visit(1, "a")),
+            start(2, None, move || maker.remove(2, "a").expect("it is there")),
         ]);
         fixture.conserves(3);
     });
@@ -138,7 +128,7 @@ fn model_manager_a_failed_hold_is_released() {
 /// it was freeing.
 #[test]
 fn model_manager_a_killed_creator_leaves_its_room() {
-    explore_deaths("manager: a creator is killed; an open", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::with_a(2);
         let gone = fixture.create(1, "c").unwrap();
         fixture.manager().remove(gone.object);
@@ -146,7 +136,7 @@ fn model_manager_a_killed_creator_leaves_its_room() {
         let (maker, user, last) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
             start(1, death, move || {
-                maker.create(1, "b").expect("there is room");
+                maker.create(1, "b").expect("there is room")
             }),
             start(2, None, move || {
                 user.visit(2, "b");
@@ -167,7 +157,7 @@ fn model_manager_a_killed_creator_leaves_its_room() {
 /// Hunts: a reaper that recovers what is another object by then.
 #[test]
 fn model_manager_a_reaper_recovers_no_other_object() {
-    explore("manager: a dead holder, a reaper; a creator", || {
+    explore(|| {
         let fixture = Fixture::with_a(1);
         let dead = fixture.clone();
         finish([start(1, Some(5), move || {
@@ -198,7 +188,7 @@ fn model_manager_a_reaper_recovers_no_other_object() {
 /// Hunts: a hold of a process that was taken for dead, which no reaper clears any more.
 #[test]
 fn model_manager_a_reaped_process_holds_nothing() {
-    explore("manager: an open of a process that is reaped", || {
+    explore(|| {
         let fixture = Fixture::with_a(1);
         let registry = loom::sync::Arc::new(ModelRegistry::new());
         let (user, reaper) = (fixture.clone(), fixture.clone());

@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicBool as UntrackedBool, Ordering::Relaxed};
 
 use super::super::wait::EventWaitError;
 use super::super::{CheckedOwner, Cursor, TryError};
-use super::fixture::{Fixture, Handle, handle};
+use super::fixture::{Fixture, Handle};
+use crate::algorithm::ends::CountedEnds;
 use crate::algorithm::mpmc::layout::{State, Word};
 use crate::facade::model::{
     explore, explore_deaths, explore_one_less, explore_two_deaths, unlock_byte,
 };
 use crate::facade::mutants;
 use crate::participant::endpoints::Endpoint;
-use crate::participant::stage::{StartWith, finish, start, tag};
+use crate::participant::stage::{StartWith, WithHandles, finish, start, tag};
 
 mutants! {
     model_mpmc_last_receipt_tells_all_of_the_end:
@@ -58,7 +59,7 @@ enum End {
 
 fn ended(end: End) -> loom::sync::Arc<Fixture> {
     let fixture = Fixture::of(2);
-    let first = handle(&fixture, 3);
+    let first = fixture.handle(3);
     if let End::Left = end {
         assert_eq!(
             fixture.ring().count_at(Endpoint::Sender, tag(3), &first),
@@ -78,13 +79,11 @@ fn ended(end: End) -> loom::sync::Arc<Fixture> {
 #[test]
 fn model_mpmc_redelivery_after_the_end_is_waited_for() {
     for end in [End::Closed, End::Left] {
-        explore_deaths("mpmc: ended, a receiver killed, another", move |death| {
+        explore_deaths(move |death| {
             let fixture = ended(end);
             finish([
-                fixture.start(1, death, move |victim| {
-                    let _ = handle(victim, 1).poll();
-                }),
-                fixture.start(2, None, move |other| drain(&handle(other, 2))),
+                fixture.run(1, death, move |victim| victim.poll()),
+                fixture.start(2, None, move |other| drain(&other.handle(2))),
             ]);
             is_over(&fixture);
         });
@@ -95,18 +94,15 @@ fn model_mpmc_redelivery_after_the_end_is_waited_for() {
 /// first: the end of the ring or the receipt.
 #[test]
 fn model_mpmc_last_receipt_tells_all_of_the_end() {
-    explore_one_less("mpmc: a receipt, a closing process, a sleeper", || {
+    explore_one_less(|| {
         let fixture = Fixture::of(2);
-        let taker = handle(&fixture, 1);
+        let taker = fixture.handle(1);
         assert_eq!(taker.try_send(1), Ok(()));
         let claim = taker.with(|ring, cursor, me| ring.claim_recv(cursor, me, &taker));
         let (claim, passed) = (claim.unwrap(), taker.cursor.get());
         finish([
-            fixture.start(1, None, move |taker| {
-                handle(taker, 1).take(&claim);
-            }),
-            fixture.start(2, None, move |sleeper| {
-                let sleeper = handle(sleeper, 2);
+            fixture.run(1, None, move |taker| taker.take(&claim)),
+            fixture.run(2, None, move |sleeper| {
                 sleeper.cursor.set(passed);
                 drain(&sleeper);
             }),
@@ -114,22 +110,20 @@ fn model_mpmc_last_receipt_tells_all_of_the_end() {
         ]);
         is_over(&fixture);
     });
-    explore_one_less("mpmc: ended, a receipt, two sleepers", || {
+    explore_one_less(|| {
         let fixture = ended(End::Closed);
-        let taker = handle(&fixture, 1);
+        let taker = fixture.handle(1);
         let claim = taker.with(|ring, cursor, me| ring.claim_recv(cursor, me, &taker));
         let (claim, passed) = (claim.unwrap(), taker.cursor.get());
         let sleepers = [2, 3].map(|id| {
             fixture.start(id, None, move |fixture| {
-                let sleeper = handle(fixture, id);
+                let sleeper = fixture.handle(id);
                 sleeper.cursor.set(passed);
                 drain(&sleeper);
             })
         });
         let taker = fixture.clone();
-        let taker = start(1, None, move || {
-            handle(&taker, 1).take(&claim);
-        });
+        let taker = start(1, None, move || taker.handle(1).take(&claim));
         finish(sleepers.into_iter().chain([taker]));
         is_over(&fixture);
     });
@@ -139,17 +133,14 @@ fn model_mpmc_last_receipt_tells_all_of_the_end() {
 /// nor the end from it.
 #[test]
 fn model_mpmc_ready_receiver_is_told_of_the_end() {
-    explore("mpmc: ended, a receipt, a ready receiver", || {
+    explore(|| {
         let fixture = ended(End::Closed);
-        let taker = handle(&fixture, 1);
+        let taker = fixture.handle(1);
         let claim = taker.with(|ring, cursor, me| ring.claim_recv(cursor, me, &taker));
         let claim = claim.unwrap();
         finish([
-            fixture.start(1, None, move |taker| {
-                handle(taker, 1).take(&claim);
-            }),
-            fixture.start(2, None, move |ready| {
-                let ready = handle(ready, 2);
+            fixture.run(1, None, move |taker| taker.take(&claim)),
+            fixture.run(2, None, move |ready| {
                 if ready.with(|ring, cursor, _| ring.is_ready(Endpoint::Receiver, cursor)) {
                     assert_eq!(ready.try_recv(), Err(TryError::Disconnected));
                 }
@@ -163,21 +154,19 @@ fn model_mpmc_ready_receiver_is_told_of_the_end() {
 /// advances the epoch.
 #[test]
 fn model_mpmc_orphan_comes_before_the_end() {
-    explore_deaths("mpmc: ended, an unannounced orphan", |death| {
+    explore_deaths(|death| {
         let fixture = ended(End::Closed);
-        let taker = handle(&fixture, 3);
+        let taker = fixture.handle(3);
         let taken = taker.with(|ring, cursor, me| ring.claim_recv(cursor, me, &taker));
         assert!(taken.is_ok());
         let passed = taker.cursor.get();
         fixture.set(0, Word::new(0, State::Orphan));
         finish([
-            fixture.start(1, death, move |victim| {
-                let victim = handle(victim, 1);
+            fixture.run(1, death, move |victim| {
                 victim.cursor.set(passed);
                 let _ = victim.poll();
             }),
-            fixture.start(2, None, move |other| {
-                let other = handle(other, 2);
+            fixture.run(2, None, move |other| {
                 other.cursor.set(passed);
                 drain(&other);
             }),
@@ -191,34 +180,29 @@ fn model_mpmc_orphan_comes_before_the_end() {
 #[test]
 fn model_mpmc_two_receivers_die_with_the_last_item() {
     // One receiver has died with the item; then another is killed beside the waiter.
-    explore_deaths(
-        "mpmc: ended, a dead receiver, another killed, a third",
-        |death| {
-            let fixture = ended(End::Closed);
-            let dead = handle(&fixture, 3);
-            let taken = dead.with(|ring, cursor, me| ring.claim_recv(cursor, me, &dead));
-            assert!(taken.is_ok());
-            unlock_byte(2, 3);
-            finish([
-                fixture.start(1, death, move |victim| {
-                    let _ = handle(victim, 1).poll();
-                }),
-                fixture.start(2, None, move |waiter| drain(&handle(waiter, 2))),
-            ]);
-            fixture.ring().recover(tag(3));
-            is_over(&fixture);
-        },
-    );
+    explore_deaths(|death| {
+        let fixture = ended(End::Closed);
+        let dead = fixture.handle(3);
+        let taken = dead.with(|ring, cursor, me| ring.claim_recv(cursor, me, &dead));
+        assert!(taken.is_ok());
+        unlock_byte(2, 3);
+        finish([
+            fixture.run(1, death, move |victim| victim.poll()),
+            fixture.start(2, None, move |waiter| drain(&waiter.handle(2))),
+        ]);
+        fixture.ring().recover(tag(3));
+        is_over(&fixture);
+    });
     // Both are killed, at each of their steps.
-    explore_two_deaths("mpmc: ended, two killed, a third", |deaths| {
+    explore_two_deaths(|deaths| {
         let fixture = ended(End::Closed);
         let victims = [1, 2].map(|id| {
             fixture.start(id, deaths[id as usize - 1], move |fixture| {
-                let _ = handle(fixture, id).poll();
+                fixture.handle(id).poll()
             })
         });
         finish(victims);
-        finish([fixture.start(3, None, move |waiter| drain(&handle(waiter, 3)))]);
+        finish([fixture.start(3, None, move |waiter| drain(&waiter.handle(3)))]);
         is_over(&fixture);
     });
 }
@@ -227,9 +211,9 @@ fn model_mpmc_two_receivers_die_with_the_last_item() {
 /// is between the old item and the new one.
 #[test]
 fn model_mpmc_replacing_item_comes_before_the_end() {
-    explore_deaths("mpmc: closed, a replacing sender, a receiver", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::of(2);
-        let replacer = handle(&fixture, 1);
+        let replacer = fixture.handle(1);
         assert_eq!(
             (replacer.try_send(0), replacer.try_send(1)),
             (Ok(()), Ok(()))
@@ -240,13 +224,11 @@ fn model_mpmc_replacing_item_comes_before_the_end() {
         let told = Arc::new(UntrackedBool::new(false));
         let tells = told.clone();
         finish([
-            fixture.start(1, death, move |replacer| {
-                let replacer = handle(replacer, 1);
+            fixture.run(1, death, move |replacer| {
                 replacer.cursor.set(passed);
                 replacer.commit(&replacer.take_oldest(claimed), 2);
             }),
-            fixture.start(2, None, move |receiver| {
-                let receiver = handle(receiver, 2);
+            fixture.run(2, None, move |receiver| {
                 for _ in 0..3 {
                     // As if another thread had found a live owner of another slot.
                     let claim = receiver.with(|ring, cursor, me| {
@@ -284,16 +266,15 @@ fn model_mpmc_replacing_item_comes_before_the_end() {
 /// the same word.
 #[test]
 fn model_mpmc_owner_is_checked_for_each_slot() {
-    explore("mpmc: two slots of an owner that dies", || {
+    explore(|| {
         let fixture = Fixture::of(2);
-        let sender = handle(&fixture, 3);
+        let sender = fixture.handle(3);
         let (first, second) = (sender.claim().unwrap(), sender.claim().unwrap());
         assert_eq!(fixture.word(0), fixture.word(1));
-        let receives = fixture.start(2, None, move |receiver| {
-            let receiver = handle(receiver, 2);
+        let receives = fixture.run(2, None, move |receiver| {
             assert_eq!(receiver.try_recv(), Err(TryError::Busy));
             assert_ne!(receiver.cursor.get(), Cursor::default());
-            handle(&receiver.fixture, 3).commit(&first, 1);
+            receiver.fixture.handle(3).commit(&first, 1);
             unlock_byte(2, 3);
             assert_eq!(receiver.try_recv(), Ok(1));
             assert_eq!(receiver.try_recv(), Err(TryError::WouldBlock));

@@ -13,7 +13,7 @@ use crate::facade::{AtomicU64, Deadline, Ordering, Pace, Words};
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
-use crate::participant::stage::{players, tag};
+use crate::participant::stage::{WithHandles, players, tag};
 
 /// A ring, its items, and records of what was sent and received. loom does not track the records.
 pub(super) struct Fixture {
@@ -115,7 +115,7 @@ impl Fixture {
         if !is_byte_locked(0) {
             self.ring().recover(tag(1));
         }
-        let last = handle(self, 3);
+        let last = self.handle(3);
         while last.poll().is_some() {}
         let (sent, received) = (self.sent.load(Relaxed), self.received.load(Relaxed));
         assert_eq!(
@@ -131,11 +131,15 @@ impl Fixture {
     }
 }
 
-pub(super) fn handle(fixture: &Fixture, id: u32) -> Handle<'_> {
-    Handle {
-        fixture,
-        id,
-        cursor: std::cell::Cell::default(),
+impl WithHandles for Fixture {
+    type Handle<'a> = Handle<'a>;
+
+    fn handle(&self, id: u32) -> Handle<'_> {
+        Handle {
+            fixture: self,
+            id,
+            cursor: std::cell::Cell::default(),
+        }
     }
 }
 

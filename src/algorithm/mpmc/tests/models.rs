@@ -6,13 +6,13 @@ use loom::sync::Arc;
 
 use super::super::Cursor;
 use super::super::wait::EventWaitError;
-use super::fixture::{Fixture, handle};
+use super::fixture::Fixture;
 use crate::facade::model::{explore, explore_deaths, explore_one_less, unlock_byte};
 use crate::facade::{AtomicU64, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
-use crate::participant::stage::{StartWith, finish, start, tag};
+use crate::participant::stage::{StartWith, WithHandles, finish, start, tag};
 
 mutants! {
     model_mpmc_items_arrive_once_in_order_and_no_wake_is_lost:
@@ -57,17 +57,15 @@ mutants! {
 /// are not woken, over several laps.
 #[test]
 fn model_mpmc_items_arrive_once_in_order_and_no_wake_is_lost() {
-    explore("mpmc: a sender and a receiver of two slots", || {
+    explore(|| {
         let fixture = Fixture::of(2);
         finish([
-            fixture.start(1, None, move |sender| {
-                let sender = handle(sender, 1);
+            fixture.run(1, None, move |sender| {
                 for item in 0..3 {
                     assert_eq!(sender.send(item), Ok(()));
                 }
             }),
-            fixture.start(2, None, move |receiver| {
-                let receiver = handle(receiver, 2);
+            fixture.run(2, None, move |receiver| {
                 for item in 0..3 {
                     assert_eq!(receiver.recv(), Ok(item));
                 }
@@ -81,18 +79,12 @@ fn model_mpmc_items_arrive_once_in_order_and_no_wake_is_lost() {
 /// item behind it that is not found; a slot that stays blocked.
 #[test]
 fn model_mpmc_sender_dies_beside_another() {
-    explore_deaths("mpmc: two senders, one killed, a receiver", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::of(2);
         finish([
-            fixture.start(1, death, move |victim| {
-                let _ = handle(victim, 1).try_send(1);
-            }),
-            fixture.start(2, None, move |other| {
-                assert_eq!(handle(other, 2).try_send(2), Ok(()));
-            }),
-            fixture.start(3, None, move |receiver| {
-                let _ = handle(receiver, 3).poll();
-            }),
+            fixture.run(1, death, move |victim| victim.try_send(1)),
+            fixture.run(2, None, move |other| assert_eq!(other.try_send(2), Ok(()))),
+            fixture.run(3, None, move |receiver| receiver.poll()),
         ]);
         fixture.check(0);
     });
@@ -101,45 +93,37 @@ fn model_mpmc_sender_dies_beside_another() {
 /// Hunts: the same where each process sends and receives, in three slots: two laps for each slot.
 #[test]
 fn model_mpmc_two_processes_send_and_receive_one_killed() {
-    explore_deaths(
-        "mpmc: two processes that send and receive, one killed",
-        |death| {
-            let fixture = Fixture::of(3);
-            let first = handle(&fixture, 3);
-            for item in [1, 2] {
-                assert_eq!(first.try_send(item), Ok(()));
-                assert_eq!(first.poll(), Some(item));
-            }
-            finish([
-                fixture.start(1, death, move |victim| {
-                    let victim = handle(victim, 1);
-                    let _ = (victim.try_send(3), victim.poll(), victim.try_send(4));
-                }),
-                fixture.start(2, None, move |other| {
-                    let other = handle(other, 2);
-                    assert_eq!(other.try_send(5), Ok(()));
-                    let _ = other.poll();
-                }),
-            ]);
-            fixture.check(0);
-        },
-    );
+    explore_deaths(|death| {
+        let fixture = Fixture::of(3);
+        let first = fixture.handle(3);
+        for item in [1, 2] {
+            assert_eq!(first.try_send(item), Ok(()));
+            assert_eq!(first.poll(), Some(item));
+        }
+        finish([
+            fixture.run(1, death, move |victim| {
+                (victim.try_send(3), victim.poll(), victim.try_send(4))
+            }),
+            fixture.run(2, None, move |other| {
+                assert_eq!(other.try_send(5), Ok(()));
+                let _ = other.poll();
+            }),
+        ]);
+        fixture.check(0);
+    });
 }
 
 /// Hunts: an item that two receivers get, or none, because one of them was killed while it received
 /// the item.
 #[test]
 fn model_mpmc_receiver_dies_beside_another() {
-    explore_deaths("mpmc: two receivers, one killed", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::of(2);
-        let first = handle(&fixture, 3);
+        let first = fixture.handle(3);
         assert_eq!((first.try_send(1), first.try_send(2)), (Ok(()), Ok(())));
         finish([
-            fixture.start(1, death, move |victim| {
-                let _ = handle(victim, 1).poll();
-            }),
-            fixture.start(2, None, move |other| {
-                let other = handle(other, 2);
+            fixture.run(1, death, move |victim| victim.poll()),
+            fixture.run(2, None, move |other| {
                 assert!(other.poll().is_some(), "two items, and one other receiver");
                 let _ = other.try_send(3);
             }),
@@ -151,18 +135,14 @@ fn model_mpmc_receiver_dies_beside_another() {
 /// Hunts: a slot that is taken from a live owner.
 #[test]
 fn model_mpmc_slot_of_a_live_owner_is_not_taken() {
-    explore("mpmc: a sender and a receiver that does not wait", || {
+    explore(|| {
         let fixture = Fixture::of(2);
         finish([
-            fixture.start(1, None, move |sender| {
-                let sender = handle(sender, 1);
+            fixture.run(1, None, move |sender| {
                 assert_eq!(sender.try_send(1), Ok(()));
                 let _ = sender.try_send(2);
             }),
-            fixture.start(2, None, move |receiver| {
-                let receiver = handle(receiver, 2);
-                let _ = (receiver.poll(), receiver.poll());
-            }),
+            fixture.run(2, None, move |receiver| (receiver.poll(), receiver.poll())),
         ]);
         fixture.check(0);
     });
@@ -173,35 +153,32 @@ fn model_mpmc_slot_of_a_live_owner_is_not_taken() {
 #[test]
 fn model_mpmc_helper_dies_too() {
     for receives in [false, true] {
-        explore_deaths(
-            "mpmc: a dead process, and a helper that is killed",
-            move |death| {
-                let fixture = Fixture::of(2);
-                let first = handle(&fixture, 2);
-                assert_eq!(first.try_send(1), Ok(()));
-                let dead = handle(&fixture, 3);
-                if receives {
-                    let taken = dead.with(|ring, cursor, me| ring.claim_recv(cursor, me, &dead));
-                    assert!(taken.is_ok());
-                } else {
-                    assert!(dead.claim().is_ok());
-                }
-                unlock_byte(2, 3);
-                finish([
-                    fixture.start(1, death, move |helper| {
-                        helper.ring().recover(tag(3));
-                        let _ = handle(helper, 1).poll();
-                    }),
-                    fixture.start(2, None, move |other| {
-                        other.ring().recover(tag(3));
-                        let other = handle(other, 2);
-                        let _ = (other.poll(), other.try_send(2));
-                    }),
-                ]);
-                // Process 3 is a new one, with the same tag; its predecessor was recovered.
-                fixture.check(0);
-            },
-        );
+        explore_deaths(move |death| {
+            let fixture = Fixture::of(2);
+            let first = fixture.handle(2);
+            assert_eq!(first.try_send(1), Ok(()));
+            let dead = fixture.handle(3);
+            if receives {
+                let taken = dead.with(|ring, cursor, me| ring.claim_recv(cursor, me, &dead));
+                assert!(taken.is_ok());
+            } else {
+                assert!(dead.claim().is_ok());
+            }
+            unlock_byte(2, 3);
+            finish([
+                fixture.start(1, death, move |helper| {
+                    helper.ring().recover(tag(3));
+                    let _ = helper.handle(1).poll();
+                }),
+                fixture.start(2, None, move |other| {
+                    other.ring().recover(tag(3));
+                    let other = other.handle(2);
+                    let _ = (other.poll(), other.try_send(2));
+                }),
+            ]);
+            // Process 3 is a new one, with the same tag; its predecessor was recovered.
+            fixture.check(0);
+        });
     }
 }
 
@@ -209,51 +186,42 @@ fn model_mpmc_helper_dies_too() {
 /// of order.
 #[test]
 fn model_mpmc_oldest_item_is_replaced_while_it_is_received() {
-    explore_deaths(
-        "mpmc: a replacing sender, killed, and a receiver",
-        |death| {
-            let fixture = Fixture::of(2);
-            let first = handle(&fixture, 3);
-            assert_eq!((first.try_send(0), first.try_send(1)), (Ok(()), Ok(())));
-            let handles = [
-                fixture.start(1, death, move |replacer| {
-                    let replacer = handle(replacer, 1);
-                    let claimed =
-                        replacer.with(|ring, cursor, me| ring.claim_replace(cursor, me, &replacer));
-                    if let Ok(claimed) = claimed {
-                        replacer.commit(&replacer.take_oldest(claimed), 2);
-                    }
-                }),
-                fixture.start(2, None, move |receiver| {
-                    let receiver = handle(receiver, 2);
-                    let (first, second) = (receiver.poll(), receiver.poll());
-                    let late = |item: Option<u64>| item.unwrap_or(9);
-                    // A redelivered item may arrive after newer ones.
-                    let in_order =
-                        death.is_some() || second.is_none() || late(first) < late(second);
-                    assert!(in_order, "{second:?} after {first:?}");
-                }),
-            ];
-            finish(handles);
-            // If the victim was killed between the commit of the old item and its record, it has
-            // the item.
-            fixture.check(u64::from(death.is_some()));
-        },
-    );
+    explore_deaths(|death| {
+        let fixture = Fixture::of(2);
+        let first = fixture.handle(3);
+        assert_eq!((first.try_send(0), first.try_send(1)), (Ok(()), Ok(())));
+        let handles = [
+            fixture.run(1, death, move |replacer| {
+                let claimed =
+                    replacer.with(|ring, cursor, me| ring.claim_replace(cursor, me, &replacer));
+                if let Ok(claimed) = claimed {
+                    replacer.commit(&replacer.take_oldest(claimed), 2);
+                }
+            }),
+            fixture.run(2, None, move |receiver| {
+                let (first, second) = (receiver.poll(), receiver.poll());
+                let late = |item: Option<u64>| item.unwrap_or(9);
+                // A redelivered item may arrive after newer ones.
+                let in_order = death.is_some() || second.is_none() || late(first) < late(second);
+                assert!(in_order, "{second:?} after {first:?}");
+            }),
+        ];
+        finish(handles);
+        // If the victim was killed between the commit of the old item and its record, it has
+        // the item.
+        fixture.check(u64::from(death.is_some()));
+    });
 }
 
 /// Hunts: an item that is sent after a receiver was told that the queue is disconnected.
 #[test]
 fn model_mpmc_no_item_arrives_after_the_end() {
-    explore("mpmc: a sender, a closing process, a receiver", || {
+    explore(|| {
         let fixture = Fixture::of(2);
         finish([
-            fixture.start(1, None, move |sender| {
-                let _ = handle(sender, 1).try_send(1);
-            }),
+            fixture.run(1, None, move |sender| sender.try_send(1)),
             fixture.start(3, None, move |closer| closer.ring().close()),
-            fixture.start(2, None, move |receiver| {
-                let receiver = handle(receiver, 2);
+            fixture.run(2, None, move |receiver| {
                 while receiver.recv() != Err(EventWaitError::Disconnected) {}
             }),
         ]);
@@ -266,25 +234,25 @@ fn model_mpmc_no_item_arrives_after_the_end() {
 /// although the slot was skipped: two senders, two slots, one of them free at once.
 #[test]
 fn model_mpmc_slot_of_a_dead_sender_is_freed() {
-    explore_one_less("mpmc: a full ring, a dead sender in it", || {
+    explore_one_less(|| {
         let fixture = Fixture::of(2);
-        let first = handle(&fixture, 1);
+        let first = fixture.handle(1);
         assert_eq!(first.try_send(1), Ok(()));
-        let dead = handle(&fixture, 3);
+        let dead = fixture.handle(3);
         assert!(dead.claim().is_ok());
         unlock_byte(2, 3);
         let passed = dead.cursor.get();
         // Two threads of one process.
         let senders = [2, 3].map(|item| {
             fixture.start(2, None, move |fixture| {
-                let sender = handle(fixture, 2);
+                let sender = fixture.handle(2);
                 sender.cursor.set(passed);
                 assert_eq!(sender.send(item), Ok(()));
             })
         });
         let receiver = fixture.clone();
         let receiver = start(1, None, move || {
-            let receiver = handle(&receiver, 1);
+            let receiver = receiver.handle(1);
             assert_eq!(receiver.poll(), Some(1));
             let _ = receiver.poll();
         });
@@ -312,14 +280,14 @@ fn model_mpmc_slot_of_a_new_participant_is_not_taken() {
         }
     }
 
-    explore("mpmc: a new participant sends, another receives", || {
+    explore(|| {
         let fixture = Fixture::of(2);
         let here = Arc::new(AtomicU64::new(0));
         let (new, other, seen) = (fixture.clone(), fixture.clone(), here.clone());
         finish([
             start(1, None, move || {
                 here.store(1, Relaxed);
-                let _ = handle(&new, 1).try_send(1);
+                let _ = new.handle(1).try_send(1);
             }),
             start(2, None, move || {
                 let mut cursor = Cursor::default();
@@ -327,7 +295,7 @@ fn model_mpmc_slot_of_a_new_participant_is_not_taken() {
                     .ring()
                     .claim_recv(&mut cursor, tag(2), &NewParticipant(&seen));
                 if let Ok(claim) = claim {
-                    assert_eq!(handle(&other, 2).take(&claim), 1);
+                    assert_eq!(other.handle(2).take(&claim), 1);
                 }
                 let skipped = cursor.head != Cursor::default().head && claim.is_err();
                 assert!(!skipped, "a slot was taken from a live owner");
@@ -341,18 +309,15 @@ fn model_mpmc_slot_of_a_new_participant_is_not_taken() {
 /// which is committed first, by two threads of one process, and two sleepers.
 #[test]
 fn model_mpmc_two_items_wake_two_sleepers() {
-    explore_one_less("mpmc: two items out of order, two sleepers", || {
+    explore_one_less(|| {
         let fixture = Fixture::of(2);
-        let sender = handle(&fixture, 1);
+        let sender = fixture.handle(1);
         let (first, second) = (sender.claim().unwrap(), sender.claim().unwrap());
         let sender = fixture.clone();
-        let receivers = [2, 3].map(|id| {
-            fixture.start(id, None, move |receiver| {
-                assert!(handle(receiver, id).recv().is_ok());
-            })
-        });
+        let receivers = [2, 3]
+            .map(|id| fixture.run(id, None, move |receiver| assert!(receiver.recv().is_ok())));
         let sender = start(1, None, move || {
-            let sender = handle(&sender, 1);
+            let sender = sender.handle(1);
             sender.commit(&second, 2);
             sender.commit(&first, 1);
         });
@@ -365,27 +330,23 @@ fn model_mpmc_two_items_wake_two_sleepers() {
 /// slot that is not the next.
 #[test]
 fn model_mpmc_idle_handle_catches_up() {
-    explore("mpmc: a busy handle and an idle one", || {
+    explore(|| {
         let fixture = Fixture::of(2);
-        let known = handle(&fixture, 1);
+        let known = fixture.handle(1);
         for item in 0..3 {
             assert_eq!(known.try_send(item), Ok(()));
             assert_eq!(known.poll(), Some(item));
         }
         let known = known.cursor.get();
         finish([
-            fixture.start(1, None, move |busy| {
-                let busy = handle(busy, 1);
+            fixture.run(1, None, move |busy| {
                 busy.cursor.set(known);
                 for item in 3..5 {
                     assert_eq!(busy.try_send(item), Ok(()));
                     assert_eq!(busy.poll(), Some(item));
                 }
             }),
-            fixture.start(2, None, move |idle| {
-                let idle = handle(idle, 2);
-                assert!(idle.len() <= 2);
-            }),
+            fixture.run(2, None, move |idle| assert!(idle.len() <= 2)),
         ]);
         fixture.check(0);
     });

@@ -3,26 +3,26 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::super::{Claim, Cursor};
-use super::fixture::{Fixture, Handle, handle, no_participant};
+use super::fixture::{Fixture, Handle, no_participant};
 use crate::facade::model::{explore, explore_deaths, is_byte_locked, unlock_byte};
 use crate::participant::Tag;
-use crate::participant::stage::{StartWith, finish, start, tag};
+use crate::participant::stage::{StartWith, WithHandles, finish, start, tag};
 
 /// Hunts: a sleeper that is not woken for an orphan although the dead receiver was reaped.
 #[test]
 fn model_mpmc_item_of_a_dead_receiver_wakes_a_sleeper() {
-    explore_deaths("mpmc: a receiver killed, a sleeper, a reaper", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::of(2);
         let (claim, passed) = taken(&fixture);
         let (victim, sleeper, reaper) = (fixture.clone(), fixture.clone(), fixture.clone());
         let victim = start(1, death, move || {
-            let victim = handle(&victim, 1);
+            let victim = victim.handle(1);
             victim.take(&claim);
             victim.cursor.set(passed);
             let _ = victim.try_send(2);
         });
         let sleeper = start(2, None, move || {
-            let sleeper = handle(&sleeper, 2);
+            let sleeper = sleeper.handle(2);
             sleeper.cursor.set(passed);
             assert!(sleeper.recv().is_ok());
         });
@@ -34,7 +34,7 @@ fn model_mpmc_item_of_a_dead_receiver_wakes_a_sleeper() {
             let (sent, received) = (reaper.sent.load(Relaxed), reaper.received.load(Relaxed));
             if received & 1 << 1 != 0 && sent & 1 << 2 == 0 {
                 // The victim has received the item, and has sent none: send one for the sleeper.
-                let reaper = handle(&reaper, 3);
+                let reaper = reaper.handle(3);
                 reaper.cursor.set(passed);
                 assert_eq!(reaper.try_send(3), Ok(()));
             }
@@ -46,7 +46,7 @@ fn model_mpmc_item_of_a_dead_receiver_wakes_a_sleeper() {
 
 /// Claims an item for process 1; returns the claim and the cursor after it.
 fn taken(fixture: &Fixture) -> (Claim, Cursor) {
-    let taker = handle(fixture, 1);
+    let taker = fixture.handle(1);
     assert_eq!(taker.try_send(1), Ok(()));
     let claim = taker.with(|ring, cursor, me| ring.claim_recv(cursor, me, &taker));
     (claim.unwrap(), taker.cursor.get())
@@ -55,14 +55,13 @@ fn taken(fixture: &Fixture) -> (Claim, Cursor) {
 /// Hunts: a receiver that observes the epoch of orphans and does not find them.
 #[test]
 fn model_mpmc_receiver_finds_the_orphans_of_an_epoch() {
-    explore("mpmc: a dead receiver, a reaper, a receiver", || {
+    explore(|| {
         let fixture = Fixture::of(2);
         let (_, passed) = taken(&fixture);
         unlock_byte(0, 1);
         finish([
             fixture.start(2, None, move |reaper| reaper.ring().recover(tag(1))),
-            fixture.start(3, None, move |receiver| {
-                let receiver = handle(receiver, 3);
+            fixture.run(3, None, move |receiver| {
                 let mut cursor = passed;
                 let claim = receiver
                     .fixture
@@ -86,38 +85,34 @@ fn model_mpmc_receiver_finds_the_orphans_of_an_epoch() {
 fn model_mpmc_item_of_a_dead_receiver_can_be_replaced() {
     // With two receipts, the receiver wraps around to the item; with one it does not help.
     for (dead, picks) in [(tag(3), 1), (no_participant(), 1), (no_participant(), 2)] {
-        explore_deaths(
-            "mpmc: a dead receiver, a replacing sender, killed, and another",
-            move |death| {
-                let fixture = Fixture::of(2);
-                let first = handle(&fixture, 3);
-                assert_eq!((first.try_send(0), first.try_send(1)), (Ok(()), Ok(())));
-                let passed = claim_item_for(dead, &first);
-                if dead == tag(3) {
-                    unlock_byte(2, 3);
-                }
-                finish([
-                    fixture.start(1, death, move |replacer| {
-                        let replacer = handle(replacer, 1);
-                        replacer.cursor.set(passed);
-                        assert_eq!(replacer.send_replacing(2), Ok(()));
-                    }),
-                    fixture.start(2, None, move |other| {
-                        if dead == tag(3) {
-                            other.ring().recover(dead);
-                        }
-                        let other = handle(other, 2);
-                        other.cursor.set(passed);
-                        for _ in 0..picks {
-                            let _ = other.poll();
-                        }
-                    }),
-                ]);
-                // If the victim was killed between the commit of the old item and its record, it
-                // has the item.
-                fixture.check(u64::from(death.is_some()));
-            },
-        );
+        explore_deaths(move |death| {
+            let fixture = Fixture::of(2);
+            let first = fixture.handle(3);
+            assert_eq!((first.try_send(0), first.try_send(1)), (Ok(()), Ok(())));
+            let passed = claim_item_for(dead, &first);
+            if dead == tag(3) {
+                unlock_byte(2, 3);
+            }
+            finish([
+                fixture.run(1, death, move |replacer| {
+                    replacer.cursor.set(passed);
+                    assert_eq!(replacer.send_replacing(2), Ok(()));
+                }),
+                fixture.start(2, None, move |other| {
+                    if dead == tag(3) {
+                        other.ring().recover(dead);
+                    }
+                    let other = other.handle(2);
+                    other.cursor.set(passed);
+                    for _ in 0..picks {
+                        let _ = other.poll();
+                    }
+                }),
+            ]);
+            // If the victim was killed between the commit of the old item and its record, it
+            // has the item.
+            fixture.check(u64::from(death.is_some()));
+        });
     }
 }
 
@@ -132,40 +127,37 @@ fn claim_item_for(taker: Tag, handle: &Handle<'_>) -> Cursor {
 /// killed and reaped. No other process helps it: the next item belongs to a stopped receiver.
 #[test]
 fn model_mpmc_orphan_left_by_a_sender_wakes_a_sleeper() {
-    explore_deaths(
-        "mpmc: a sender that leaves an orphan, killed, a sleeper, a reaper",
-        |death| {
-            let fixture = Fixture::of(2);
-            let stopped = handle(&fixture, 3);
-            assert_eq!(stopped.try_send(1), Ok(()));
-            claim_item_for(no_participant(), &stopped);
-            let claim = stopped.claim().unwrap();
-            let passed = stopped.cursor.get();
-            let (finder, sleeper, reaper) = (fixture.clone(), fixture.clone(), fixture.clone());
-            let finder = start(1, death, move || {
-                let finder = handle(&finder, 1);
-                finder.cursor.set(passed);
-                let _ = finder.try_send(2);
-            });
-            let sleeper = start(2, None, move || {
-                let sleeper = handle(&sleeper, 2);
-                sleeper.cursor.set(passed);
-                assert!(sleeper.recv().is_ok());
-            });
-            finish([finder]);
-            let reaper = start(3, None, move || {
-                if !is_byte_locked(0) {
-                    reaper.ring().recover(tag(1));
-                }
-                // If the sender was killed before it left the orphan, the item is still to be
-                // orphaned.
-                let reaper = handle(&reaper, 3);
-                reaper.cursor.set(passed);
-                let _ = reaper.try_send(3);
-            });
-            finish([sleeper, reaper]);
-            stopped.commit(&claim, 4);
-            fixture.check(0);
-        },
-    );
+    explore_deaths(|death| {
+        let fixture = Fixture::of(2);
+        let stopped = fixture.handle(3);
+        assert_eq!(stopped.try_send(1), Ok(()));
+        claim_item_for(no_participant(), &stopped);
+        let claim = stopped.claim().unwrap();
+        let passed = stopped.cursor.get();
+        let (finder, sleeper, reaper) = (fixture.clone(), fixture.clone(), fixture.clone());
+        let finder = start(1, death, move || {
+            let finder = finder.handle(1);
+            finder.cursor.set(passed);
+            let _ = finder.try_send(2);
+        });
+        let sleeper = start(2, None, move || {
+            let sleeper = sleeper.handle(2);
+            sleeper.cursor.set(passed);
+            assert!(sleeper.recv().is_ok());
+        });
+        finish([finder]);
+        let reaper = start(3, None, move || {
+            if !is_byte_locked(0) {
+                reaper.ring().recover(tag(1));
+            }
+            // If the sender was killed before it left the orphan, the item is still to be
+            // orphaned.
+            let reaper = reaper.handle(3);
+            reaper.cursor.set(passed);
+            let _ = reaper.try_send(3);
+        });
+        finish([sleeper, reaper]);
+        stopped.commit(&claim, 4);
+        fixture.check(0);
+    });
 }

@@ -2,40 +2,33 @@
 
 use loom::sync::Arc;
 
-use super::super::{MutexError, MutexState};
+use super::super::MutexError;
 use crate::facade::Deadline;
 use crate::facade::model::{explore, explore_deaths};
-use crate::participant::stage::{ModelRegistry, StartWith, finish, players, tag};
+use crate::participant::stage::{StartWith, WithRegistry, finish, tag};
 
 /// A lock, and the registry.
-struct Fixture {
-    mutex: MutexState,
-    registry: ModelRegistry,
-}
+type Fixture = WithRegistry<Arc<super::models::Fixture>>;
 
 impl Fixture {
     fn open() -> Arc<Self> {
-        players();
-        Arc::new(Self {
-            mutex: MutexState::new(),
-            registry: ModelRegistry::new(),
-        })
+        Arc::new(Self::new(super::models::Fixture::open()))
     }
 
-    fn lock(&self, id: u32) {
+    fn lock_and_unlock(&self, id: u32) {
         let peers = self.registry.liveness(id);
         let held = self.mutex.lock(tag(id), &peers, &Deadline::never());
         self.mutex.unlock(held.expect("no deadline"), false);
     }
 
     /// Unregisters and recovers process 1, which lives.
-    fn reap(&self) {
+    fn reap_first(&self) {
         self.registry.unregister(1);
         self.mutex.recover(tag(1));
     }
 
     /// Asserts that process 1 does not hold the lock any more.
-    fn close(&self) {
+    fn check(&self) {
         let holder = self.mutex.holder(&self.registry.liveness(3));
         assert_eq!(holder, Ok(None), "an unregistered tag stays");
     }
@@ -45,7 +38,7 @@ impl Fixture {
 /// not woken when the tag is taken out.
 #[test]
 fn model_mutex_no_tag_of_a_reaped_process_stays() {
-    explore("a reaped process locks, a reaper, a waiter", || {
+    explore(|| {
         let fixture = Fixture::open();
         finish([
             fixture.start(1, None, move |lost| {
@@ -56,10 +49,10 @@ fn model_mutex_no_tag_of_a_reaped_process_stays() {
                     Err(other) => panic!("{other:?}"),
                 }
             }),
-            fixture.start(2, None, move |reaper| reaper.reap()),
-            fixture.start(3, None, move |waiter| waiter.lock(3)),
+            fixture.start(2, None, move |reaper| reaper.reap_first()),
+            fixture.start(3, None, move |waiter| waiter.lock_and_unlock(3)),
         ]);
-        fixture.close();
+        fixture.check();
     });
 }
 
@@ -67,7 +60,7 @@ fn model_mutex_no_tag_of_a_reaped_process_stays() {
 /// reported to the next.
 #[test]
 fn model_mutex_a_takeover_by_a_reaped_process_keeps_owner_died() {
-    explore("a reaped process takes over, a reaper", || {
+    explore(|| {
         let fixture = Fixture::open();
         let held = fixture
             .mutex
@@ -83,9 +76,9 @@ fn model_mutex_a_takeover_by_a_reaped_process_keeps_owner_died() {
                         || held == Err(MutexError::MembershipLost)
                 );
             }),
-            fixture.start(2, None, move |reaper| reaper.reap()),
+            fixture.start(2, None, move |reaper| reaper.reap_first()),
         ]);
-        fixture.close();
+        fixture.check();
         let peers = fixture.registry.liveness(2);
         let held = fixture.mutex.try_lock(tag(2), &peers).expect("it is free");
         assert!(held.owner_died(), "the death is forgotten");
@@ -95,17 +88,17 @@ fn model_mutex_a_takeover_by_a_reaped_process_keeps_owner_died() {
 /// Hunts: a lock that is lost because a reaped process was killed with its tag in it.
 #[test]
 fn model_mutex_after_a_reaped_locker_was_killed_others_proceed() {
-    explore_deaths("a reaped process locks and is killed", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::open();
         finish([
             fixture.start(1, death, move |lost| {
-                let _ = lost.mutex.try_lock(tag(1), &lost.registry.liveness(1));
+                lost.mutex.try_lock(tag(1), &lost.registry.liveness(1))
             }),
             fixture.start(2, None, move |reaper| {
-                reaper.reap();
-                reaper.lock(2);
+                reaper.reap_first();
+                reaper.lock_and_unlock(2);
             }),
         ]);
-        fixture.lock(3);
+        fixture.lock_and_unlock(3);
     });
 }

@@ -10,12 +10,10 @@ use loom::sync::Arc;
 use super::super::{LockToken, MutexError, MutexState};
 use crate::facade::model::{
     explore, explore_at_least, explore_deaths, explore_deaths_at_least, explore_soft_faults,
-    is_byte_locked, process, soft_fault_at,
+    explore_two_deaths, is_byte_locked, process, soft_fault_at,
 };
 use crate::facade::{Deadline, mutants};
 use crate::participant::stage::{KernelLiveness, Pair, StartWith, finish, players, start, tag};
-
-mod two_deaths;
 
 mutants! {
     model_mutex_two_contenders_exclude_each_other_and_lose_no_wake:
@@ -60,15 +58,15 @@ mutants! {
 }
 
 /// Data behind a lock.
-struct Fixture {
-    mutex: MutexState,
+pub(super) struct Fixture {
+    pub(super) mutex: MutexState,
     data: Pair,
     /// The number of visitors that learnt of an owner's death.
     told: Ledger,
 }
 
 impl Fixture {
-    fn open() -> Arc<Self> {
+    pub(super) fn open() -> Arc<Self> {
         players();
         Arc::new(Self {
             mutex: MutexState::new(),
@@ -128,7 +126,7 @@ impl Fixture {
 /// slice ends.
 #[test]
 fn model_mutex_two_contenders_exclude_each_other_and_lose_no_wake() {
-    explore_at_least("two contenders, two visits each", 4, || {
+    explore_at_least(4, || {
         let fixture = Fixture::open();
         finish([1, 2].map(|id| {
             fixture.start(id, None, move |fixture| {
@@ -143,7 +141,7 @@ fn model_mutex_two_contenders_exclude_each_other_and_lose_no_wake() {
 /// Hunts: a sleeper that is never woken, because the woken waiter dropped `CONTENDED`.
 #[test]
 fn model_mutex_three_contenders_leave_no_sleeper_behind() {
-    explore_at_least("three contenders", 3, || {
+    explore_at_least(3, || {
         let fixture = Fixture::open();
         finish([1, 2, 3].map(|id| fixture.start(id, None, move |fixture| fixture.visit(id))));
         assert_eq!(fixture.deaths_seen(), 0, "there was no death");
@@ -155,37 +153,34 @@ fn model_mutex_three_contenders_leave_no_sleeper_behind() {
 /// in with a word that shows no sleepers.
 #[test]
 fn model_mutex_a_waiter_that_gives_up_hands_its_wake_on() {
-    explore(
-        "an owner that unlocks, a waiter that gives up, another waiter",
-        || {
-            let fixture = Fixture::open();
-            let held = fixture.try_lock(1).expect("no other participant");
-            let (owner, hasty, patient) = (fixture.clone(), fixture.clone(), fixture.clone());
-            let owner = start(1, None, move || {
-                owner.serve(held);
-                owner.visit(1);
-            });
-            let hasty = start(2, None, move || {
-                match hasty
-                    .mutex
-                    .lock(tag(2), &KernelLiveness(2), &Deadline::after_looks(1))
-                {
-                    Ok(held) => hasty.serve(held),
-                    Err(refused) => assert_eq!(refused, MutexError::Busy),
-                }
-            });
-            let patient = start(3, None, move || patient.visit(3));
-            finish([owner, hasty, patient]);
-            fixture.close(3..=4);
-        },
-    );
+    explore(|| {
+        let fixture = Fixture::open();
+        let held = fixture.try_lock(1).expect("no other participant");
+        let (owner, hasty, patient) = (fixture.clone(), fixture.clone(), fixture.clone());
+        let owner = start(1, None, move || {
+            owner.serve(held);
+            owner.visit(1);
+        });
+        let hasty = start(2, None, move || {
+            match hasty
+                .mutex
+                .lock(tag(2), &KernelLiveness(2), &Deadline::after_looks(1))
+            {
+                Ok(held) => hasty.serve(held),
+                Err(refused) => assert_eq!(refused, MutexError::Busy),
+            }
+        });
+        let patient = start(3, None, move || patient.visit(3));
+        finish([owner, hasty, patient]);
+        fixture.close(3..=4);
+    });
 }
 
 /// Hunts: an owner killed anywhere (before the lock, holding it with the data torn, between the
 /// unlocking CAS and the wake, asleep) whose lock, data or wake is lost.
 #[test]
 fn model_mutex_survivor_gets_the_lock_wherever_the_owner_dies() {
-    explore_deaths_at_least("two contenders, one killed", 4, |death| {
+    explore_deaths_at_least(4, |death| {
         let fixture = Fixture::open();
         finish([
             fixture.start(1, death, move |victim| victim.visit(1)),
@@ -201,7 +196,7 @@ fn model_mutex_survivor_gets_the_lock_wherever_the_owner_dies() {
 /// wake, a third process barges in with a word without `CONTENDED`, and its unlock wakes no waiter.
 #[test]
 fn model_mutex_no_waiter_is_lost_when_an_unlocker_dies_and_another_barges_in() {
-    explore_deaths_at_least("killed unlocking, another barges in", 3, |death| {
+    explore_deaths_at_least(3, |death| {
         let fixture = Fixture::open();
         let held = fixture.try_lock(1).expect("no other participant");
         finish([
@@ -221,7 +216,7 @@ fn model_mutex_no_waiter_is_lost_when_an_unlocker_dies_and_another_barges_in() {
 /// three preemptions then.
 #[test]
 fn model_mutex_three_contenders_one_killed() {
-    explore_deaths_at_least("three contenders, one killed", 3, |death| {
+    explore_deaths_at_least(3, |death| {
         let fixture = Fixture::open();
         finish(
             [(1, death), (2, None), (3, None)]
@@ -235,7 +230,7 @@ fn model_mutex_three_contenders_one_killed() {
 /// takes the lock from its next owner, and exactly one visitor must learn of the death.
 #[test]
 fn model_mutex_reapers_and_waiters_give_one_lock_back_once() {
-    explore_deaths("a dead owner, two reapers and a waiter", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::open();
         let victim = fixture.clone();
         let died = !process(1, death, move || victim.visit(1));
@@ -263,7 +258,7 @@ fn model_mutex_reapers_and_waiters_give_one_lock_back_once() {
 /// ask about the dead.
 #[test]
 fn model_mutex_a_reaper_passes_on_what_the_dead_owner_wrote() {
-    explore_deaths("one killed, a reaper and a visitor", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::open();
         finish([
             fixture.start(1, death, move |victim| victim.visit(1)),
@@ -278,7 +273,7 @@ fn model_mutex_a_reaper_passes_on_what_the_dead_owner_wrote() {
 /// ends.
 #[test]
 fn model_mutex_a_leaver_gives_its_leaked_lock_to_a_sleeper() {
-    explore("a leaver and two sleepers", || {
+    explore(|| {
         let fixture = Fixture::open();
         let leaked = fixture.try_lock(1).expect("no other participant");
         assert_eq!(leaked.owner(), tag(1));
@@ -299,7 +294,7 @@ fn model_mutex_a_leaver_gives_its_leaked_lock_to_a_sleeper() {
 /// owner for alive because it was once, or because a reaper is at work.
 #[test]
 fn model_mutex_a_dead_owner_is_never_called_busy() {
-    explore_deaths("a dead owner, a reaper, and a deadline", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::open();
         let victim = fixture.clone();
         let died = !process(1, death, move || victim.visit(1));
@@ -329,7 +324,7 @@ fn model_mutex_a_dead_owner_is_never_called_busy() {
 /// Hunts: a deadline that hides what a waiter must learn: the owner dies while it waits.
 #[test]
 fn model_mutex_a_deadline_ends_the_wait_for_the_living_only() {
-    explore_deaths_at_least("an owner that may die, and a deadline", 4, |death| {
+    explore_deaths_at_least(4, |death| {
         let fixture = Fixture::open();
         finish([
             fixture.start(1, death, move |victim| victim.visit(1)),
@@ -352,7 +347,7 @@ fn model_mutex_a_deadline_ends_the_wait_for_the_living_only() {
 /// woken.
 #[test]
 fn model_mutex_declaring_the_data_consistent_keeps_the_sleepers_known() {
-    explore("a repairer and a waiter", || {
+    explore(|| {
         let fixture = Fixture::open();
         let victim = fixture.clone();
         assert!(!process(1, Some(2), move || victim.visit(1)));
@@ -375,7 +370,7 @@ fn model_mutex_declaring_the_data_consistent_keeps_the_sleepers_known() {
 /// waiter.
 #[test]
 fn model_mutex_flags_survive_the_announcement_of_a_sleeper() {
-    explore("a poisoned lock whose owner died before", || {
+    explore(|| {
         let fixture = Fixture::open();
         let victim = fixture.clone();
         assert!(!process(1, Some(2), move || victim.visit(1)));
@@ -400,7 +395,7 @@ fn model_mutex_flags_survive_the_announcement_of_a_sleeper() {
 /// Hunts: a poison cleared by a process that does not hold the lock, while another waits for it.
 #[test]
 fn model_mutex_clearing_the_poison_disturbs_neither_owner_nor_waiter() {
-    explore("poison cleared from outside", || {
+    explore(|| {
         let fixture = Fixture::open();
         let held = fixture.try_lock(1).expect("no other participant");
         fixture.mutex.unlock(held, true);
@@ -416,7 +411,7 @@ fn model_mutex_clearing_the_poison_disturbs_neither_owner_nor_waiter() {
 /// Hunts: a weak CAS that fails spuriously, or a sleep that ends spuriously, taken for a change.
 #[test]
 fn model_mutex_soft_faults_change_nothing() {
-    explore_soft_faults("two contenders", |fault| {
+    explore_soft_faults(|fault| {
         let fixture = Fixture::open();
         finish([1, 2].map(|id| {
             fixture.start(id, None, move |fixture| {
@@ -426,5 +421,19 @@ fn model_mutex_soft_faults_change_nothing() {
         }));
         assert_eq!(fixture.deaths_seen(), 0, "there was no death");
         fixture.close(2..=2);
+    });
+}
+
+/// Hunts: a process that takes over a dead owner's lock, dies with it, and is not noticed by the
+/// third, or whose half-done repair is not reported.
+#[test]
+fn model_mutex_two_deaths_leave_the_lock_to_the_third() {
+    explore_two_deaths(|[first, second]| {
+        let fixture = Fixture::open();
+        let deaths = [(1, first), (2, second), (3, None)];
+        finish(
+            deaths.map(|(id, death)| fixture.start(id, death, move |fixture| fixture.visit(id))),
+        );
+        fixture.close(1..=3);
     });
 }

@@ -6,50 +6,13 @@ use proptest::prelude::*;
 
 use super::super::{CONTENDED, MutexError, MutexState, MutexStatus, OWNER_DIED, POISONED};
 use crate::facade::{Deadline, Futex};
-use crate::participant::Liveness;
 use crate::participant::Tag;
-
-const PARTICIPANTS: u32 = 8;
-
-/// A liveness in which one participant may be dead, and the caller's membership lost.
-struct TestLiveness {
-    dead: Option<Tag>,
-    membership_lost: bool,
-}
-
-const ALL_ALIVE: TestLiveness = TestLiveness {
-    dead: None,
-    membership_lost: false,
-};
-
-impl Liveness for TestLiveness {
-    fn is_alive(&self, tag: Tag) -> bool {
-        self.dead != Some(tag)
-    }
-    fn is_member(&self) -> bool {
-        !self.membership_lost
-    }
-    fn participants(&self) -> u32 {
-        PARTICIPANTS
-    }
-}
-
-fn me() -> Tag {
-    Tag::new(0, 1).unwrap()
-}
-
-fn other() -> Tag {
-    Tag::new(1, 7).unwrap()
-}
+use crate::participant::tests::{ALIVE, NOT_MEMBER, PARTICIPANTS, TestLiveness, me, other, soon};
 
 fn mutex(word: u32) -> MutexState {
     MutexState {
         word: Futex::new(word),
     }
-}
-
-fn soon() -> Deadline {
-    Deadline::after(Duration::from_millis(1))
 }
 
 fn flags() -> impl Strategy<Value = u32> {
@@ -63,7 +26,7 @@ proptest! {
     fn any_word_is_locked_or_refused_and_never_waited_for_past_the_deadline(word: u32) {
         let mutex = mutex(word);
         let corrupt = word & Tag::MASK != 0 && Tag::in_word(word, PARTICIPANTS).is_none();
-        for tried in [mutex.try_lock(me(), &ALL_ALIVE), mutex.lock(me(), &ALL_ALIVE, &soon())] {
+        for tried in [mutex.try_lock(me(), &ALIVE), mutex.lock(me(), &ALIVE, &soon())] {
             match tried {
                 Ok(held) => {
                     prop_assert_eq!(word & Tag::MASK, 0);
@@ -82,7 +45,7 @@ proptest! {
     fn what_the_word_says_of_death_and_panic_is_told_and_outlives_the_guard(flags in flags()) {
         let mutex = mutex(flags);
         for _ in 0..2 {
-            let held = mutex.try_lock(me(), &ALL_ALIVE).unwrap();
+            let held = mutex.try_lock(me(), &ALIVE).unwrap();
             prop_assert_eq!(held.owner_died(), flags & OWNER_DIED != 0);
             prop_assert_eq!(held.is_poisoned(), flags & POISONED != 0);
             mutex.unlock(held, false);
@@ -92,7 +55,7 @@ proptest! {
     #[test]
     fn a_dead_owners_lock_is_taken_over_whatever_the_flags(flags in flags(), waits: bool) {
         let mutex = mutex(other().bits() | flags);
-        let peers = TestLiveness { dead: Some(other()), membership_lost: false };
+        let peers = TestLiveness::without(other());
         let held = if waits {
             mutex.lock(me(), &peers, &Deadline::after(Duration::ZERO))
         } else {
@@ -123,23 +86,20 @@ proptest! {
 #[test]
 fn a_panic_is_remembered_until_it_is_cleared() {
     let mutex = MutexState::new();
-    let held = mutex.try_lock(me(), &ALL_ALIVE).unwrap();
+    let held = mutex.try_lock(me(), &ALIVE).unwrap();
     mutex.unlock(held, true);
-    let held = mutex.try_lock(me(), &ALL_ALIVE).unwrap();
+    let held = mutex.try_lock(me(), &ALIVE).unwrap();
     assert!(held.is_poisoned() && !held.owner_died());
     mutex.clear_poison();
     mutex.unlock(held, false);
-    assert!(!mutex.try_lock(me(), &ALL_ALIVE).unwrap().is_poisoned());
+    assert!(!mutex.try_lock(me(), &ALIVE).unwrap().is_poisoned());
 }
 
 #[test]
 fn an_unlock_after_a_takeover_does_not_free_the_successors_lock() {
     let mutex = MutexState::new();
-    let lost = mutex.try_lock(other(), &ALL_ALIVE).unwrap();
-    let peers = TestLiveness {
-        dead: Some(other()),
-        membership_lost: false,
-    };
+    let lost = mutex.try_lock(other(), &ALIVE).unwrap();
+    let peers = TestLiveness::without(other());
     let held = mutex.try_lock(me(), &peers).unwrap();
     mutex.unlock(lost, false);
     assert!(mutex.peek().locked);
@@ -150,10 +110,6 @@ fn an_unlock_after_a_takeover_does_not_free_the_successors_lock() {
 #[test]
 fn a_waiter_without_membership_does_not_wait() {
     let mutex = mutex(other().bits());
-    let peers = TestLiveness {
-        dead: None,
-        membership_lost: true,
-    };
-    let refused = mutex.lock(me(), &peers, &Deadline::never());
+    let refused = mutex.lock(me(), &NOT_MEMBER, &Deadline::never());
     assert_eq!(refused, Err(MutexError::MembershipLost));
 }

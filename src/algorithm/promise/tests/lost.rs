@@ -6,7 +6,7 @@ use super::super::{PromiseClaimError, PromiseState, PromiseStatus};
 use crate::algorithm::promise::ThreadNumber;
 use crate::facade::model::{explore, explore_deaths};
 use crate::facade::mutants;
-use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
+use crate::participant::stage::{ModelRegistry, StartWith, finish, players, tag};
 
 mutants! {
     model_promise_no_tag_of_a_reaped_process_stays:
@@ -52,15 +52,14 @@ impl Fixture {
 /// Hunts: the tag of a reaped process in the word, which no reaper visits again.
 #[test]
 fn model_promise_no_tag_of_a_reaped_process_stays() {
-    explore("promise: a reaped process claims, a reaper", || {
+    explore(|| {
         let fixture = Fixture::open();
-        let (lost, reaper) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || match lost.claim(1) {
+            fixture.start(1, None, move |lost| match lost.claim(1) {
                 Ok(()) | Err(PromiseClaimError::MembershipLost) => {}
                 Err(other) => panic!("{other:?}"),
             }),
-            start(2, None, move || reaper.reap()),
+            fixture.start(2, None, move |reaper| reaper.reap()),
         ]);
         fixture.close();
     });
@@ -69,14 +68,11 @@ fn model_promise_no_tag_of_a_reaped_process_stays() {
 /// Hunts: a promise that no process can set because a reaped process was killed with its tag in it.
 #[test]
 fn model_promise_an_unregistered_claim_is_abandoned() {
-    explore_deaths("promise: a reaped process claims and is killed", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::open();
-        let (lost, reaper) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || {
-                let _ = lost.claim(1);
-            }),
-            start(2, None, move || reaper.reap()),
+            fixture.start(1, death, move |lost| lost.claim(1)),
+            fixture.start(2, None, move |reaper| reaper.reap()),
         ]);
         // As a waiter does when its slice has ended.
         let peers = fixture.registry.liveness(3);

@@ -10,7 +10,7 @@ use crate::facade::model::{
 use crate::facade::{Deadline, Pace, Words, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::stage::{finish, players, start, tag};
+use crate::participant::stage::{ReapingLiveness, StartWith, finish, players, start, tag};
 
 mutants! {
     model_promise_a_value_is_seen_whole_by_every_waiter:
@@ -77,8 +77,8 @@ impl Fixture {
         assert_eq!(self.value.read(), [7]);
     }
 
-    fn peers(&self, id: u32) -> Reaping<'_> {
-        Reaping { fixture: self, id }
+    fn peers(&self, id: u32) -> impl Liveness {
+        ReapingLiveness(id, |dead| self.reap(dead))
     }
 
     /// Recovers what `dead` holds, if it is dead.
@@ -89,37 +89,14 @@ impl Fixture {
     }
 }
 
-struct Reaping<'a> {
-    fixture: &'a Fixture,
-    id: u32,
-}
-
-impl Liveness for Reaping<'_> {
-    fn is_alive(&self, other: Tag) -> bool {
-        other == tag(self.id) || is_byte_locked(other.index())
-    }
-    fn is_member(&self) -> bool {
-        true
-    }
-    fn reap(&self, _urgent: bool) -> bool {
-        let others = (1..=3).filter(|id| *id != self.id);
-        others.for_each(|id| self.fixture.reap(id));
-        true
-    }
-    fn participants(&self) -> u32 {
-        3
-    }
-}
-
 /// Hunts: a value that is seen before it is written; a waiter that sleeps through it.
 #[test]
 fn model_promise_a_value_is_seen_whole_by_every_waiter() {
-    explore_one_less("promise: a claimer, two waiters", || {
+    explore_one_less(|| {
         let fixture = Fixture::open();
         let claimer = fixture.clone();
         let waiters = [2, 3].map(|id| {
-            let fixture = fixture.clone();
-            start(id, None, move || {
+            fixture.start(id, None, move |fixture| {
                 assert_eq!(fixture.wait(id, false), PromiseOutcome::Set);
                 assert_eq!(fixture.value.read(), [7]);
             })
@@ -135,27 +112,23 @@ fn model_promise_a_value_is_seen_whole_by_every_waiter() {
 /// Hunts: a value of two claimers.
 #[test]
 fn model_promise_a_live_claimer_keeps_its_claim() {
-    explore("promise: two that set it", || {
+    explore(|| {
         let fixture = Fixture::open();
-        finish([1, 2].map(|id| {
-            let fixture = fixture.clone();
-            start(id, None, move || fixture.get_or_set(id))
-        }));
+        finish([1, 2].map(|id| fixture.start(id, None, move |fixture| fixture.get_or_set(id))));
     });
 }
 
 /// Hunts: a process that would claim, and sleeps beside a promise that no process has claimed.
 #[test]
 fn model_promise_a_claim_that_is_given_back_wakes_the_next_claimer() {
-    explore("promise: a claim given back, a claimer", || {
+    explore(|| {
         let fixture = Fixture::open();
         fixture.claim(1).unwrap();
-        let (first, second) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
-                assert!(first.promise.end_claim(tag(1), false));
+            fixture.start(1, None, move |first| {
+                assert!(first.promise.end_claim(tag(1), false))
             }),
-            start(2, None, move || second.get_or_set(2)),
+            fixture.start(2, None, move |second| second.get_or_set(2)),
         ]);
     });
 }
@@ -163,12 +136,11 @@ fn model_promise_a_claim_that_is_given_back_wakes_the_next_claimer() {
 /// Hunts: a promise that a killed claimer leaves to none, or half written.
 #[test]
 fn model_promise_wherever_a_claimer_dies_the_next_sets_the_value() {
-    explore_deaths("promise: a claimer that is killed, another", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::open();
-        let (victim, other) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || victim.get_or_set(1)),
-            start(2, None, move || other.get_or_set(2)),
+            fixture.start(1, death, move |victim| victim.get_or_set(1)),
+            fixture.start(2, None, move |other| other.get_or_set(2)),
         ]);
         assert!(fixture.promise.load().is_set());
     });
@@ -178,17 +150,16 @@ fn model_promise_wherever_a_claimer_dies_the_next_sets_the_value() {
 /// looked.
 #[test]
 fn model_promise_a_waiter_is_told_of_a_claimer_that_died_before_it_looked() {
-    explore("promise: a dead claim, the next, a waiter", || {
+    explore(|| {
         let fixture = Fixture::open();
         fixture.claim(1).unwrap();
         let from = fixture.promise.load();
-        let (next, waiter) = (fixture.clone(), fixture.clone());
         finish([
-            start(3, None, move || {
+            fixture.start(3, None, move |next| {
                 next.promise.recover(tag(1));
                 next.claim(3).unwrap();
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |waiter| {
                 let (peers, never) = (waiter.peers(2), Deadline::never());
                 let waited = waiter.promise.wait(from, false, &peers, &never, Pace::Park);
                 assert_eq!(waited, Ok(PromiseOutcome::Abandoned));
@@ -200,14 +171,13 @@ fn model_promise_a_waiter_is_told_of_a_claimer_that_died_before_it_looked() {
 /// Hunts: a waiter that no reaper wakes: the claimer leaves with its claim.
 #[test]
 fn model_promise_a_reaper_wakes_waiters() {
-    explore("promise: a claimer that leaves, a waiter", || {
+    explore(|| {
         let fixture = Fixture::open();
         fixture.claim(1).unwrap();
-        let (reaper, waiter) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || reaper.promise.recover(tag(1))),
-            start(2, None, move || {
-                assert_eq!(waiter.wait(2, false), PromiseOutcome::Abandoned);
+            fixture.start(1, None, move |reaper| reaper.promise.recover(tag(1))),
+            fixture.start(2, None, move |waiter| {
+                assert_eq!(waiter.wait(2, false), PromiseOutcome::Abandoned)
             }),
         ]);
     });
@@ -216,7 +186,7 @@ fn model_promise_a_reaper_wakes_waiters() {
 /// Hunts: a promise that two deaths leave to none.
 #[test]
 fn model_promise_two_deaths_leave_the_promise_to_the_third() {
-    explore_two_deaths("promise: two claimers that are killed, a third", |deaths| {
+    explore_two_deaths(|deaths| {
         let fixture = Fixture::open();
         let try_set = |fixture: &Fixture, id| match fixture.claim(id) {
             Ok(()) => fixture.set(id),
@@ -225,10 +195,10 @@ fn model_promise_two_deaths_leave_the_promise_to_the_third() {
             Err(other) => panic!("{other:?}"),
         };
         let players = [(1, deaths[0]), (2, deaths[1]), (3, None)];
-        finish(players.map(|(id, death)| {
-            let fixture = fixture.clone();
-            start(id, death, move || try_set(&fixture, id))
-        }));
+        finish(
+            players
+                .map(|(id, death)| fixture.start(id, death, move |fixture| try_set(&fixture, id))),
+        );
         try_set(&fixture, 3);
         assert!(fixture.promise.load().is_set());
     });

@@ -10,27 +10,9 @@ use super::super::{
 };
 use crate::algorithm::promise::ThreadNumber;
 use crate::facade::{Deadline, Ordering, Pace};
-use crate::participant::{Liveness, Tag};
+use crate::participant::Tag;
+use crate::participant::tests::{ALIVE, me};
 use crate::wait::on_event::EventWaitError;
-
-/// A liveness in which all live.
-struct AllLive;
-
-impl Liveness for AllLive {
-    fn is_alive(&self, _tag: Tag) -> bool {
-        true
-    }
-    fn is_member(&self) -> bool {
-        true
-    }
-    fn participants(&self) -> u32 {
-        8
-    }
-}
-
-fn me() -> Tag {
-    Tag::new(3, 7).unwrap()
-}
 
 fn thread() -> ThreadNumber {
     ThreadNumber::new(1).unwrap()
@@ -44,7 +26,7 @@ fn promise(word: u64) -> PromiseState {
 
 fn wait(promise: &PromiseState, claims: bool) -> Result<PromiseOutcome, EventWaitError> {
     let soon = Deadline::after(Duration::ZERO);
-    promise.wait(promise.load(), claims, &AllLive, &soon, Pace::Park)
+    promise.wait(promise.load(), claims, &ALIVE, &soon, Pace::Park)
 }
 
 #[test]
@@ -52,7 +34,7 @@ fn a_threads_number_has_35_bits_and_is_not_0() {
     assert_eq!(ThreadNumber::new(0), None);
     assert_eq!(ThreadNumber::new(1 << 35), None);
     let last = ThreadNumber::new((1 << 35) - 1).unwrap();
-    let me = Tag::new(3, 7).unwrap();
+    let me = me();
     assert_eq!(last.word(me), u64::MAX << 29 | u64::from(me.bits()));
 }
 
@@ -65,7 +47,7 @@ proptest! {
             let word = word & !STATE | state;
             let promise = promise(word);
             let status = promise.load().status(8);
-            let claimed = promise.claim(me(), thread(), &AllLive);
+            let claimed = promise.claim(me(), thread(), &ALIVE);
             let waited = wait(&promise, false);
             match status {
                 PromiseStatus::Unset | PromiseStatus::Abandoned => {
@@ -83,7 +65,7 @@ proptest! {
                     promise.recover(tag);
                     prop_assert_eq!(wait(&promise, false), Ok(PromiseOutcome::Abandoned));
                     prop_assert_eq!(wait(&promise, true), Ok(PromiseOutcome::Unclaimed));
-                    prop_assert_eq!(promise.claim(me(), thread(), &AllLive), Ok(()));
+                    prop_assert_eq!(promise.claim(me(), thread(), &ALIVE), Ok(()));
                     prop_assert!(promise.load().is_abandoned_since(before));
                     prop_assert!(!promise.load().is_abandoned_since(promise.load()));
                 }
@@ -103,11 +85,11 @@ proptest! {
 #[test]
 fn a_claim_that_is_given_back_is_for_the_next() {
     let promise = promise(0);
-    assert_eq!(promise.claim(me(), thread(), &AllLive), Ok(()));
+    assert_eq!(promise.claim(me(), thread(), &ALIVE), Ok(()));
     assert!(promise.end_claim(me(), false));
     assert_eq!(promise.load(), PromiseWord(0));
     assert!(!promise.is_claimed_here(me(), thread()));
     let other = Tag::new(4, 1).unwrap();
-    assert_eq!(promise.claim(other, thread(), &AllLive), Ok(()));
+    assert_eq!(promise.claim(other, thread(), &ALIVE), Ok(()));
     assert!(promise.is_claimed_by(other) && !promise.end_claim(me(), true));
 }

@@ -10,8 +10,10 @@ use super::super::{Holds, LockId};
 use crate::algorithm::mutex::{LockToken, MutexState};
 use crate::facade::model::{explore, explore_deaths};
 use crate::facade::{AtomicU32, Deadline, Ordering, mutants};
-use crate::participant::stage::{KernelLiveness, ModelRegistry, Pair, finish, players, start, tag};
-use crate::participant::stage::{StartWith, successor};
+use crate::participant::stage::successor;
+use crate::participant::stage::{
+    KernelLiveness, ModelRegistry, Pair, StartWith, finish, players, start, tag,
+};
 use crate::participant::{Liveness, Tag};
 
 mutants! {
@@ -128,15 +130,14 @@ impl Fixture {
 /// its process.
 #[test]
 fn model_reentrant_threads_of_one_process_exclude_each_other() {
-    explore("reentrant: two threads of one process", || {
+    explore(|| {
         let fixture = Fixture::open();
-        let (first, second) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |first| {
                 let thread = first.thread(1);
                 (0..2).for_each(|_| thread.visit());
             }),
-            start(1, None, move || second.thread(1).visit()),
+            fixture.start(1, None, move |second| second.thread(1).visit()),
         ]);
         assert_eq!(fixture.data.value(), 3);
     });
@@ -146,12 +147,11 @@ fn model_reentrant_threads_of_one_process_exclude_each_other() {
 /// continues.
 #[test]
 fn model_reentrant_survivor_gets_the_lock_wherever_the_owner_dies() {
-    explore_deaths("reentrant: an owner that is killed, a waiter", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::open();
-        let (victim, survivor) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || victim.thread(1).visit()),
-            start(2, None, move || survivor.thread(2).visit()),
+            fixture.start(1, death, move |victim| victim.thread(1).visit()),
+            fixture.start(2, None, move |survivor| survivor.thread(2).visit()),
         ]);
         fixture.close();
     });
@@ -161,15 +161,14 @@ fn model_reentrant_survivor_gets_the_lock_wherever_the_owner_dies() {
 /// depth, or poisons its data; or that is let in again although the lock was taken over.
 #[test]
 fn model_reentrant_an_owner_that_was_taken_for_dead_wipes_nothing() {
-    explore("reentrant: an owner that is reaped, the next", || {
+    explore(|| {
         let fixture = Fixture::open();
         let owner = fixture.thread_of(tag(1), fixture.registry.liveness(1));
         let (token, _) = owner.lock();
         owner.holds.lock_again(LOCK).unwrap();
         let holds = owner.holds;
-        let lost = fixture.clone();
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |lost| {
                 // A panic under the inner guard, then the outer one.
                 for (inner, depth) in [(LockToken::of(tag(1)), 1), (token, 0)] {
                     // ORDERING: Acquire; pairs with the Release of the next owner.
@@ -203,28 +202,25 @@ fn model_reentrant_an_owner_that_was_taken_for_dead_wipes_nothing() {
 /// thread holds the lock by the new tag.
 #[test]
 fn model_reentrant_a_thread_of_a_lost_process_waits_for_one_that_joined_anew() {
-    explore(
-        "reentrant: a hold of old, a process that joined anew",
-        || {
-            let fixture = Fixture::open();
-            let lost = fixture.thread_of(tag(1), fixture.registry.liveness(1));
-            assert!(!lost.lock().1);
-            let holds = lost.holds;
-            fixture.registry.unregister(1);
-            fixture.mutex.recover(tag(1));
-            finish([holds, Holds::new()].map(|holds| {
-                let fixture = fixture.clone();
-                let holds = Cell::new(Some(holds));
-                start(1, None, move || {
-                    let peers = fixture.registry.successor_liveness();
-                    let thread = Thread {
-                        holds: holds.take().expect("it runs once"),
-                        ..fixture.thread_of(successor(), peers)
-                    };
-                    thread.visit();
-                })
-            }));
-            assert_eq!(fixture.data.value(), 2);
-        },
-    );
+    explore(|| {
+        let fixture = Fixture::open();
+        let lost = fixture.thread_of(tag(1), fixture.registry.liveness(1));
+        assert!(!lost.lock().1);
+        let holds = lost.holds;
+        fixture.registry.unregister(1);
+        fixture.mutex.recover(tag(1));
+        finish([holds, Holds::new()].map(|holds| {
+            let fixture = fixture.clone();
+            let holds = Cell::new(Some(holds));
+            start(1, None, move || {
+                let peers = fixture.registry.successor_liveness();
+                let thread = Thread {
+                    holds: holds.take().expect("it runs once"),
+                    ..fixture.thread_of(successor(), peers)
+                };
+                thread.visit();
+            })
+        }));
+        assert_eq!(fixture.data.value(), 2);
+    });
 }

@@ -11,56 +11,41 @@ use crate::participant::stage::{KernelLiveness, StartWith, finish, start, tag};
 #[test]
 fn model_rwlock_a_reader_may_die_anywhere() {
     for knows in [true, false] {
-        let name = if knows { "a reader" } else { "a newcomer" };
-        explore_deaths_of(name, knows);
+        explore_deaths(move |death| {
+            let fixture = if knows {
+                Fixture::with_readers([1])
+            } else {
+                Fixture::open()
+            };
+            finish([
+                fixture.start(1, death, move |victim| victim.read(1)),
+                fixture.start(2, None, move |writer| writer.write(2)),
+            ]);
+            assert_eq!(
+                (fixture.writers_informed(), fixture.readers_informed()),
+                (0, 0)
+            );
+            fixture.close(1..=1);
+        });
     }
-}
-
-fn explore_deaths_of(name: &str, knows: bool) {
-    let model = move |death: Option<u32>| {
-        let fixture = if knows {
-            Fixture::with_readers([1])
-        } else {
-            Fixture::open()
-        };
-        finish([
-            fixture.start(1, death, move |victim| {
-                victim.read(1);
-            }),
-            fixture.start(2, None, move |writer| writer.write(2)),
-        ]);
-        assert_eq!(
-            (fixture.writers_informed(), fixture.readers_informed()),
-            (0, 0)
-        );
-        fixture.close(1..=1);
-    };
-    explore_deaths(&format!("rwlock: {name} that is killed, a writer"), model);
 }
 
 /// Hunts: a reader that sleeps on behind a reader that died with the writer mutex.
 #[test]
 fn model_rwlock_a_reader_dead_with_the_writer_mutex_leaves_it_to_the_next() {
-    explore_deaths_one_less(
-        "rwlock: poisoned data, a reader killed, a reader",
-        |death| {
-            let fixture = Fixture::with_readers([1, 2]);
-            let mut token = fixture.try_write(3).expect("no other participant");
-            fixture.work(&mut token);
-            fixture.lock().stop_writing(token, true);
-            finish([
-                fixture.start(1, death, move |victim| {
-                    victim.read(1);
-                }),
-                fixture.start(2, None, move |other| {
-                    assert_eq!(other.read(2), Some(1));
-                }),
-            ]);
-            assert_eq!(fixture.readers_informed(), 0);
-            fixture.state.clear_poison();
-            fixture.close(1..=1);
-        },
-    );
+    explore_deaths_one_less(|death| {
+        let fixture = Fixture::with_readers([1, 2]);
+        let mut token = fixture.try_write(3).expect("no other participant");
+        fixture.work(&mut token);
+        fixture.lock().stop_writing(token, true);
+        finish([
+            fixture.start(1, death, move |victim| victim.read(1)),
+            fixture.start(2, None, move |other| assert_eq!(other.read(2), Some(1))),
+        ]);
+        assert_eq!(fixture.readers_informed(), 0);
+        fixture.state.clear_poison();
+        fixture.close(1..=1);
+    });
 }
 
 /// Hunts: a writer killed anywhere (with the writer mutex, blocking, waiting, writing with the data
@@ -68,13 +53,11 @@ fn model_rwlock_a_reader_dead_with_the_writer_mutex_leaves_it_to_the_next() {
 /// report.
 #[test]
 fn model_rwlock_a_writer_may_die_anywhere() {
-    explore_deaths("rwlock: a writer that is killed, a reader", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::with_readers([2]);
         finish([
             fixture.start(1, death, move |victim| victim.write(1)),
-            fixture.start(2, None, move |reader| {
-                reader.read(2);
-            }),
+            fixture.start(2, None, move |reader| reader.read(2)),
         ]);
         fixture.close(0..=1);
     });
@@ -83,28 +66,25 @@ fn model_rwlock_a_writer_may_die_anywhere() {
 /// The same while the writer waits for a reader.
 #[test]
 fn model_rwlock_a_writer_may_die_while_it_waits() {
-    explore_deaths(
-        "rwlock: a process that reads twice, a writer killed",
-        |death| {
-            let fixture = Fixture::with_readers([2]);
-            let reading = fixture.try_read(2).expect("no writer");
-            finish([
-                fixture.start(1, death, move |victim| victim.write(1)),
-                fixture.start(2, None, move |reader| {
-                    assert_eq!(reader.browse(reading), Some(0));
-                    reader.read(2);
-                }),
-            ]);
-            fixture.close(0..=1);
-        },
-    );
+    explore_deaths(|death| {
+        let fixture = Fixture::with_readers([2]);
+        let reading = fixture.try_read(2).expect("no writer");
+        finish([
+            fixture.start(1, death, move |victim| victim.write(1)),
+            fixture.start(2, None, move |reader| {
+                assert_eq!(reader.browse(reading), Some(0));
+                reader.read(2);
+            }),
+        ]);
+        fixture.close(0..=1);
+    });
 }
 
 /// Hunts: a dead writer that is not reported, or is reported although it had not begun, or had
 /// finished; that is reported to the first reader only; and a reaper that hides it.
 #[test]
 fn model_rwlock_the_next_after_a_dead_writer_learns_of_it() {
-    explore_deaths_one_less("rwlock: a dead writer, a reader, a writer", |death| {
+    explore_deaths_one_less(|death| {
         let fixture = Fixture::with_readers([2]);
         let victim = fixture.clone();
         process(1, death, move || victim.write(1));
@@ -126,7 +106,7 @@ fn model_rwlock_the_next_after_a_dead_writer_learns_of_it() {
 #[test]
 fn model_rwlock_the_dead_are_never_called_busy() {
     for writes in [false, true] {
-        explore_deaths_one_less("rwlock: a dead process, a try, a reaper", move |death| {
+        explore_deaths_one_less(move |death| {
             let fixture = Fixture::with_readers([2]);
             let victim = fixture.clone();
             let died = !process(1, death, move || {
@@ -157,27 +137,22 @@ fn model_rwlock_the_dead_are_never_called_busy() {
 /// Hunts: a writer that has not asked the kernel and writes what a dead reader is still reading.
 #[test]
 fn model_rwlock_a_reaper_passes_on_what_the_dead_have_read() {
-    explore_deaths_one_less(
-        "rwlock: a reader that is killed, a reaper, a writer",
-        |death| {
-            let fixture = Fixture::with_readers([1]);
-            finish([
-                fixture.start(1, death, move |victim| {
-                    victim.read(1);
-                }),
-                fixture.start(2, None, move |writer| writer.write(2)),
-                fixture.start(3, None, move |reaper| reaper.reap(1)),
-            ]);
-            fixture.close(1..=1);
-        },
-    );
+    explore_deaths_one_less(|death| {
+        let fixture = Fixture::with_readers([1]);
+        finish([
+            fixture.start(1, death, move |victim| victim.read(1)),
+            fixture.start(2, None, move |writer| writer.write(2)),
+            fixture.start(3, None, move |reaper| reaper.reap(1)),
+        ]);
+        fixture.close(1..=1);
+    });
 }
 
 /// Hunts: a read lock that a leaver leaked, recovered without a wake. The leaver lives, so no slice
 /// ends.
 #[test]
 fn model_rwlock_a_leaver_gives_its_leaked_read_lock_to_a_writer() {
-    explore("rwlock: a leaver that reads, a writer", || {
+    explore(|| {
         let fixture = Fixture::with_readers([1]);
         let leaked = fixture.try_read(1).expect("no writer");
         assert_eq!(leaked.owner(), tag(1));
@@ -193,7 +168,7 @@ fn model_rwlock_a_leaver_gives_its_leaked_read_lock_to_a_writer() {
 /// to which it is not reported.
 #[test]
 fn model_rwlock_a_leaver_gives_its_leaked_write_lock_to_readers() {
-    explore("rwlock: a leaver that writes, a reader", || {
+    explore(|| {
         let fixture = Fixture::with_readers([2]);
         let leaked = fixture.try_write(1).expect("no other participant");
         assert_eq!(leaked.owner(), tag(1));
@@ -214,7 +189,7 @@ fn model_rwlock_a_leaver_gives_its_leaked_write_lock_to_readers() {
 /// Hunts: a reaped process that continues, or a late helper, when the cell is another's.
 #[test]
 fn model_rwlock_a_late_leave_does_not_touch_the_next_owners_cell() {
-    explore("rwlock: a reaped reader, a late helper", || {
+    explore(|| {
         let fixture = Fixture::with_readers([1]);
         let lost = fixture.try_read(1).expect("no writer");
         fixture.lock().recover(tag(1));
@@ -237,7 +212,7 @@ fn model_rwlock_a_late_leave_does_not_touch_the_next_owners_cell() {
 /// forgotten after a panic.
 #[test]
 fn model_rwlock_death_and_poison_are_kept_apart() {
-    explore("rwlock: poisoned data whose writer died", || {
+    explore(|| {
         let fixture = Fixture::with_readers([2]);
         let mut token = fixture.try_write(3).expect("no other participant");
         fixture.work(&mut token);
@@ -260,9 +235,7 @@ fn model_rwlock_death_and_poison_are_kept_apart() {
                 assert!(!reading.owner_died());
                 reader.browse(reading);
             }),
-            fixture.start(3, None, move |cleaner| {
-                cleaner.browse(reading);
-            }),
+            fixture.start(3, None, move |cleaner| cleaner.browse(reading)),
         ]);
         assert!(fixture.lock().peek().poisoned);
         fixture.state.clear_poison();

@@ -49,7 +49,7 @@ impl Writes {
 /// taken without a wake.
 #[test]
 fn model_rwlock_no_later_writer_overtakes_a_reader_that_waits() {
-    explore("rwlock: a process that writes twice, a reader", || {
+    explore(|| {
         let fixture = Fixture::with_readers([2]);
         let token = fixture.try_write(1).expect("no reader");
         let has_read = Arc::new(Note::new(0));
@@ -76,56 +76,50 @@ fn model_rwlock_no_later_writer_overtakes_a_reader_that_waits() {
 /// Hunts: a turn that is left to a reader that does not come.
 #[test]
 fn model_rwlock_a_reader_that_gives_up_gives_up_its_turn() {
-    explore(
-        "rwlock: a reader that gives up, a process that writes twice",
-        || {
-            let fixture = Fixture::with_readers([2]);
-            let token = fixture.try_write(1).expect("no reader");
-            finish([
-                fixture.start(1, None, move |writer| {
-                    writer.serve(token);
-                    writer.write(1);
-                }),
-                fixture.start(2, None, move |reader| {
-                    // Its sleep ends spuriously, and its time is up then.
-                    soft_fault_at(Some(0));
-                    let reading = reader.begin_reading(2, &Deadline::after_looks(1));
-                    soft_fault_at(None);
-                    if let Ok(reading) = reading {
-                        reader.browse(reading);
-                    }
-                }),
-            ]);
-            fixture.close(2..=2);
-        },
-    );
+    explore(|| {
+        let fixture = Fixture::with_readers([2]);
+        let token = fixture.try_write(1).expect("no reader");
+        finish([
+            fixture.start(1, None, move |writer| {
+                writer.serve(token);
+                writer.write(1);
+            }),
+            fixture.start(2, None, move |reader| {
+                // Its sleep ends spuriously, and its time is up then.
+                soft_fault_at(Some(0));
+                let reading = reader.begin_reading(2, &Deadline::after_looks(1));
+                soft_fault_at(None);
+                if let Ok(reading) = reading {
+                    reader.browse(reading);
+                }
+            }),
+        ]);
+        fixture.close(2..=2);
+    });
 }
 
 /// Hunts: a turn that is left to a reader that has read already: it found the mutex without a live
 /// holder.
 #[test]
 fn model_rwlock_a_reader_that_comes_in_by_the_mutex_has_no_turn() {
-    explore_deaths(
-        "rwlock: a writer that is killed, a process that reads and writes",
-        |death| {
-            let fixture = Fixture::with_readers([2]);
-            finish([
-                fixture.start(1, death, move |writer| writer.write(1)),
-                fixture.start(2, None, move |reader| {
-                    reader.read(2);
-                    reader.write(2);
-                }),
-            ]);
-            fixture.close(1..=2);
-        },
-    );
+    explore_deaths(|death| {
+        let fixture = Fixture::with_readers([2]);
+        finish([
+            fixture.start(1, death, move |writer| writer.write(1)),
+            fixture.start(2, None, move |reader| {
+                reader.read(2);
+                reader.write(2);
+            }),
+        ]);
+        fixture.close(1..=2);
+    });
 }
 
 /// Hunts: a thread that waits for a writer that waits for another thread of its process. When that
 /// leaves, both are woken, and the next writer is faster.
 #[test]
 fn model_rwlock_the_last_reader_leaves_the_turn_to_those_that_wait() {
-    explore_one_less("rwlock: two readers of a process, a later writer", || {
+    explore_one_less(|| {
         let fixture = Fixture::with_readers([2]);
         let reading = fixture.try_read(2).expect("no writer");
         let (has_read, waits) = (Arc::new(Note::new(0)), Arc::new(Note::new(0)));
@@ -156,7 +150,7 @@ fn model_rwlock_the_last_reader_leaves_the_turn_to_those_that_wait() {
 /// Hunts: a writer that waits for a reader that was killed in its turn.
 #[test]
 fn model_rwlock_no_writer_waits_for_the_turn_of_a_dead_reader() {
-    explore_deaths("rwlock: a reader that is killed, a later writer", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::with_readers([2]);
         let token = fixture.try_write(1).expect("no reader");
         finish([
@@ -164,9 +158,7 @@ fn model_rwlock_no_writer_waits_for_the_turn_of_a_dead_reader() {
                 writer.serve(token);
                 writer.write(1);
             }),
-            fixture.start(2, death, move |reader| {
-                reader.read(2);
-            }),
+            fixture.start(2, death, move |reader| reader.read(2)),
         ]);
         fixture.close(2..=2);
     });
@@ -176,7 +168,7 @@ fn model_rwlock_no_writer_waits_for_the_turn_of_a_dead_reader() {
 /// for it.
 #[test]
 fn model_rwlock_two_deaths_leave_no_turn_behind() {
-    explore_two_deaths("rwlock: a later writer, a reader, then a third", |deaths| {
+    explore_two_deaths(|deaths| {
         let fixture = Fixture::with_readers([2]);
         let token = fixture.try_write(1).expect("no reader");
         let [first, second] = deaths;
@@ -186,9 +178,7 @@ fn model_rwlock_two_deaths_leave_no_turn_behind() {
                 writer.serve(token);
                 writer.write(1);
             }),
-            fixture.start(2, second, move |reader| {
-                reader.read(2);
-            }),
+            fixture.start(2, second, move |reader| reader.read(2)),
         ]);
         finish([fixture.start(3, None, move |third| third.write(3))]);
         fixture.close(1..=3);

@@ -97,7 +97,7 @@ impl Fixture {
 /// in the registry, no process has recovered what it holds.
 #[test]
 fn model_rwlock_no_count_of_a_reaped_reader_stays_in_its_cell() {
-    explore("rwlock: a reaped reader enters its cell", || {
+    explore(|| {
         let fixture = Fixture::with_readers([1]);
         fixture.registry.unregister(1);
         finish([
@@ -119,7 +119,7 @@ fn model_rwlock_no_count_of_a_reaped_reader_stays_in_its_cell() {
 /// Hunts: the same by the slow path.
 #[test]
 fn model_rwlock_no_count_of_a_reaped_reader_stays_by_the_slow_path() {
-    explore("rwlock: a reaped reader enters its cell slowly", || {
+    explore(|| {
         let fixture = Fixture::with_readers([1]);
         fixture.registry.unregister(1);
         finish([
@@ -146,7 +146,7 @@ fn model_rwlock_no_count_of_a_reaped_reader_stays_by_the_slow_path() {
 /// Hunts: the same of a reader without a cell.
 #[test]
 fn model_rwlock_no_count_of_a_reaped_reader_stays_by_the_writer_mutex() {
-    explore("rwlock: a reaped reader enters by the mutex", || {
+    explore(|| {
         let fixture = Fixture::open();
         finish([
             fixture.start(1, None, move |lost| {
@@ -167,39 +167,36 @@ fn model_rwlock_no_count_of_a_reaped_reader_stays_by_the_writer_mutex() {
 /// its cell.
 #[test]
 fn model_rwlock_a_reaped_reader_leaves_the_cell_to_its_next_owner() {
-    explore(
-        "rwlock: a reaped reader, and the next owner of its index",
-        || {
-            let fixture = Fixture::open();
-            finish([
-                fixture.start(1, None, move |lost| {
-                    match lost.slowly(&lost.registry.liveness(1), Some(&Deadline::never())) {
-                        Ok(_) | Err(RwLockError::MembershipLost) => {}
-                        Err(other) => panic!("{other:?}"),
-                    }
-                }),
-                fixture.start(2, None, move |next| {
-                    next.reap();
-                    let peers = next.registry.successor_liveness();
-                    let reading = next.slowly(&peers, Some(&Deadline::never()));
-                    assert!(reading.is_ok(), "{reading:?}");
-                }),
-            ]);
-            let word = fixture.cells[0].0.peek();
-            assert!(word.is_of(successor()) && word.readers() == 1, "{word:?}");
-            let token = fixture
-                .lock()
-                .write(tag(3), &fixture.registry.liveness(3), None);
-            assert_eq!(token.map(drop), Err(RwLockError::Busy), "beside a reader");
-        },
-    );
+    explore(|| {
+        let fixture = Fixture::open();
+        finish([
+            fixture.start(1, None, move |lost| {
+                match lost.slowly(&lost.registry.liveness(1), Some(&Deadline::never())) {
+                    Ok(_) | Err(RwLockError::MembershipLost) => {}
+                    Err(other) => panic!("{other:?}"),
+                }
+            }),
+            fixture.start(2, None, move |next| {
+                next.reap();
+                let peers = next.registry.successor_liveness();
+                let reading = next.slowly(&peers, Some(&Deadline::never()));
+                assert!(reading.is_ok(), "{reading:?}");
+            }),
+        ]);
+        let word = fixture.cells[0].0.peek();
+        assert!(word.is_of(successor()) && word.readers() == 1, "{word:?}");
+        let token = fixture
+            .lock()
+            .write(tag(3), &fixture.registry.liveness(3), None);
+        assert_eq!(token.map(drop), Err(RwLockError::Busy), "beside a reader");
+    });
 }
 
 /// Hunts: a writer that was reaped while it waited for readers, and begins to write when they have
 /// left.
 #[test]
 fn model_rwlock_a_writer_reaped_as_it_waited_writes_nothing() {
-    explore_one_less("rwlock: a writer taken for dead as it waits", || {
+    explore_one_less(|| {
         let fixture = Fixture::open();
         let reading = fixture.slowly(&fixture.registry.liveness(2), None);
         let reading = reading.expect("no writer");
@@ -233,7 +230,7 @@ fn model_rwlock_a_writer_reaped_as_it_waited_writes_nothing() {
 /// `writing`.
 #[test]
 fn model_rwlock_a_late_writers_tag_blocks_no_process() {
-    explore("rwlock: a reaped mutex holder begins to write", || {
+    explore(|| {
         let fixture = Fixture::open();
         let late = fixture
             .lock()
@@ -257,29 +254,26 @@ fn model_rwlock_a_late_writers_tag_blocks_no_process() {
 /// Hunts: a reader beside a writer, admitted by a reaped mutex holder.
 #[test]
 fn model_rwlock_a_reaped_mutex_holder_opens_no_cell() {
-    explore(
-        "rwlock: a reaped mutex holder leaves, a reader enters",
-        || {
-            let fixture = Fixture::with_readers([3]);
-            let late = fixture
-                .lock()
-                .acquire(tag(1), &fixture.registry.liveness(1), None);
-            let late = late.expect("no other participant");
-            fixture.reap();
-            // A writer that has not yet begun.
-            let peers = fixture.registry.liveness(2);
-            let token = fixture.lock().acquire(tag(2), &peers, None);
-            let token = token.expect("no other participant");
-            assert_eq!(fixture.lock().exclude(&peers, None), Ok(()));
-            finish([
-                fixture.start(1, None, move |lost| lost.lock().release(late)),
-                fixture.start(3, None, move |reader| {
-                    let read = reader.read(&reader.registry.liveness(3));
-                    assert_eq!(read, Err(RwLockError::Busy), "beside a writer");
-                }),
-            ]);
-            fixture.lock().release(token);
-            fixture.close();
-        },
-    );
+    explore(|| {
+        let fixture = Fixture::with_readers([3]);
+        let late = fixture
+            .lock()
+            .acquire(tag(1), &fixture.registry.liveness(1), None);
+        let late = late.expect("no other participant");
+        fixture.reap();
+        // A writer that has not yet begun.
+        let peers = fixture.registry.liveness(2);
+        let token = fixture.lock().acquire(tag(2), &peers, None);
+        let token = token.expect("no other participant");
+        assert_eq!(fixture.lock().exclude(&peers, None), Ok(()));
+        finish([
+            fixture.start(1, None, move |lost| lost.lock().release(late)),
+            fixture.start(3, None, move |reader| {
+                let read = reader.read(&reader.registry.liveness(3));
+                assert_eq!(read, Err(RwLockError::Busy), "beside a writer");
+            }),
+        ]);
+        fixture.lock().release(token);
+        fixture.close();
+    });
 }

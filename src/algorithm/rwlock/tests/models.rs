@@ -76,7 +76,7 @@ mutants! {
 /// entered for the first time just then. There is no death, so no slice ends.
 #[test]
 fn model_rwlock_a_reader_and_a_writer_exclude_each_other() {
-    explore("rwlock: a newcomer that reads twice, a writer", || {
+    explore(|| {
         let fixture = Fixture::open();
         finish([
             fixture.start(1, None, move |reader| {
@@ -96,12 +96,12 @@ fn model_rwlock_a_reader_and_a_writer_exclude_each_other() {
 /// Hunts: a writer that does not wait for a reader, or that sleeps when the last one leaves.
 #[test]
 fn model_rwlock_a_writer_waits_for_readers() {
-    explore("rwlock: a process that reads, a writer", || {
+    explore(|| {
         let fixture = Fixture::with_readers([1]);
         let reading = fixture.try_read(1).expect("no writer");
         finish([
             fixture.start(1, None, move |reader| {
-                assert_eq!(reader.browse(reading), Some(0));
+                assert_eq!(reader.browse(reading), Some(0))
             }),
             fixture.start(2, None, move |writer| writer.write(2)),
         ]);
@@ -113,14 +113,14 @@ fn model_rwlock_a_writer_waits_for_readers() {
 /// woken.
 #[test]
 fn model_rwlock_readers_that_wait_are_all_woken() {
-    explore("rwlock: a process that writes, two readers", || {
+    explore(|| {
         let fixture = Fixture::with_readers([2, 3]);
         let token = fixture.try_write(1).expect("no reader");
         let writer = fixture.clone();
         let writer = start(1, None, move || writer.serve(token));
         let readers = [2, 3].map(|id| {
             fixture.start(id, None, move |fixture| {
-                assert_eq!(fixture.read(id), Some(1));
+                assert_eq!(fixture.read(id), Some(1))
             })
         });
         finish([writer].into_iter().chain(readers));
@@ -131,13 +131,11 @@ fn model_rwlock_readers_that_wait_are_all_woken() {
 /// Hunts: a writer that a reader's release of the mutex leaves asleep, and vice versa.
 #[test]
 fn model_rwlock_two_writers_and_a_reader_lose_no_wake() {
-    explore_one_less("rwlock: two writers, a reader", || {
+    explore_one_less(|| {
         let fixture = Fixture::with_readers([3]);
         let writers = [1, 2].map(|id| fixture.start(id, None, move |fixture| fixture.write(id)));
         let reader = fixture.clone();
-        let reader = start(3, None, move || {
-            reader.read(3);
-        });
+        let reader = start(3, None, move || reader.read(3));
         finish(writers.into_iter().chain([reader]));
         fixture.close(2..=2);
     });
@@ -146,12 +144,12 @@ fn model_rwlock_two_writers_and_a_reader_lose_no_wake() {
 /// Hunts: a reader that comes after a waiting writer and enters before it.
 #[test]
 fn model_rwlock_a_writer_that_waits_is_not_overtaken() {
-    explore_one_less("rwlock: a reader, a writer, a later reader", || {
+    explore_one_less(|| {
         let fixture = Fixture::with_readers([1, 3]);
         let reading = fixture.try_read(1).expect("no writer");
         finish([
             fixture.start(1, None, move |reader| {
-                assert_eq!(reader.browse(reading), Some(0));
+                assert_eq!(reader.browse(reading), Some(0))
             }),
             fixture.start(2, None, move |writer| writer.write(2)),
             fixture.start(3, None, move |late| {
@@ -167,37 +165,32 @@ fn model_rwlock_a_writer_that_waits_is_not_overtaken() {
 /// Hunts: a writer that gets in during a downgrade, and a reader that does not get in after it.
 #[test]
 fn model_rwlock_no_writer_enters_during_a_downgrade() {
-    explore_one_less(
-        "rwlock: a process that downgrades, a writer, a reader",
-        || {
-            let fixture = Fixture::with_readers([3]);
-            let mut token = fixture.try_write(1).expect("no other participant");
-            fixture.work(&mut token);
-            finish([
-                fixture.start(1, None, move |first| {
-                    let reading = first.lock().downgrade(token, &KernelLiveness(1));
-                    assert_eq!(first.browse(reading), Some(1), "a writer got in");
-                }),
-                fixture.start(2, None, move |second| second.write(2)),
-                fixture.start(3, None, move |reader| {
-                    assert!(reader.read(3) >= Some(1));
-                }),
-            ]);
-            fixture.close(2..=2);
-        },
-    );
+    explore_one_less(|| {
+        let fixture = Fixture::with_readers([3]);
+        let mut token = fixture.try_write(1).expect("no other participant");
+        fixture.work(&mut token);
+        finish([
+            fixture.start(1, None, move |first| {
+                let reading = first.lock().downgrade(token, &KernelLiveness(1));
+                assert_eq!(first.browse(reading), Some(1), "a writer got in");
+            }),
+            fixture.start(2, None, move |second| second.write(2)),
+            fixture.start(3, None, move |reader| assert!(reader.read(3) >= Some(1))),
+        ]);
+        fixture.close(2..=2);
+    });
 }
 
 /// Hunts: a reader that enters by its cell and does not learn of a panic; a reader that goes to
 /// sleep on its cell after the panicking writer has checked for sleepers.
 #[test]
 fn model_rwlock_readers_of_poisoned_data_are_woken_and_learn_of_it() {
-    explore_at_least("rwlock: a process that panics, a reader", 3, || {
+    explore_at_least(3, || {
         let fixture = Fixture::with_readers([2]);
         let token = write_and_panic(&fixture);
         finish([
             fixture.start(1, None, move |panicking| {
-                panicking.lock().stop_writing(token, true);
+                panicking.lock().stop_writing(token, true)
             }),
             fixture.start(2, None, move |reader| {
                 (0..2).for_each(|_| read_poisoned(reader, 2))
@@ -211,13 +204,11 @@ fn model_rwlock_readers_of_poisoned_data_are_woken_and_learn_of_it() {
 /// Hunts: a reader that the mutex's last holder leaves asleep.
 #[test]
 fn model_rwlock_readers_of_poisoned_data_wake_each_other() {
-    explore_one_less("rwlock: a process that panics, two readers", || {
+    explore_one_less(|| {
         let fixture = Fixture::with_readers([2, 3]);
         let token = write_and_panic(&fixture);
         let panicking = fixture.clone();
-        let panicking = start(1, None, move || {
-            panicking.lock().stop_writing(token, true);
-        });
+        let panicking = start(1, None, move || panicking.lock().stop_writing(token, true));
         let readers =
             [2, 3].map(|id| fixture.start(id, None, move |fixture| read_poisoned(fixture, id)));
         finish([panicking].into_iter().chain(readers));
@@ -243,7 +234,7 @@ fn read_poisoned(fixture: &Fixture, id: u32) {
 /// Hunts: a poison that is cleared from outside during a write, and reappears.
 #[test]
 fn model_rwlock_a_poison_that_is_cleared_stays_so() {
-    explore_one_less("rwlock: poison cleared from outside", || {
+    explore_one_less(|| {
         let fixture = Fixture::with_readers([3]);
         let mut token = fixture.try_write(1).expect("no other participant");
         fixture.work(&mut token);
@@ -251,9 +242,7 @@ fn model_rwlock_a_poison_that_is_cleared_stays_so() {
         finish([
             fixture.start(1, None, move |writer| writer.write(1)),
             fixture.start(2, None, move |cleaner| cleaner.state.clear_poison()),
-            fixture.start(3, None, move |reader| {
-                assert!(reader.read(3) >= Some(1));
-            }),
+            fixture.start(3, None, move |reader| assert!(reader.read(3) >= Some(1))),
         ]);
         assert!(!fixture.lock().peek().poisoned);
         fixture.close(2..=2);
@@ -263,25 +252,20 @@ fn model_rwlock_a_poison_that_is_cleared_stays_so() {
 /// Hunts: a writer that gives up and leaves cells blocked.
 #[test]
 fn model_rwlock_a_writer_that_gives_up_lets_readers_in() {
-    explore(
-        "rwlock: a reader, a writer with a deadline, a reader",
-        || {
-            let fixture = Fixture::with_readers([1, 3]);
-            let reading = fixture.try_read(1).expect("no writer");
-            finish([
-                fixture.start(2, None, move |hasty| {
-                    let refused = hasty.begin_writing(2, &Deadline::after_looks(0));
-                    assert_eq!(refused, Err(RwLockError::Busy));
-                    assert_eq!(hasty.try_write(2), Err(RwLockError::Busy));
-                }),
-                fixture.start(3, None, move |late| {
-                    assert_eq!(late.read(3), Some(0));
-                }),
-            ]);
-            assert_eq!(fixture.browse(reading), Some(0));
-            fixture.close(0..=0);
-        },
-    );
+    explore(|| {
+        let fixture = Fixture::with_readers([1, 3]);
+        let reading = fixture.try_read(1).expect("no writer");
+        finish([
+            fixture.start(2, None, move |hasty| {
+                let refused = hasty.begin_writing(2, &Deadline::after_looks(0));
+                assert_eq!(refused, Err(RwLockError::Busy));
+                assert_eq!(hasty.try_write(2), Err(RwLockError::Busy));
+            }),
+            fixture.start(3, None, move |late| assert_eq!(late.read(3), Some(0))),
+        ]);
+        assert_eq!(fixture.browse(reading), Some(0));
+        fixture.close(0..=0);
+    });
 }
 
 /// A hook: 0 closed, 1 open.
@@ -304,50 +288,47 @@ impl LockHook for &ModelHook {
 /// is open.
 #[test]
 fn model_rwlock_no_process_enters_before_the_hook_is_closed() {
-    explore_one_less(
-        "rwlock: a process that opens the hook, a reader, a writer",
-        || {
-            let fixture = Fixture::with_readers([2]);
-            let hook = Arc::new(ModelHook(AtomicU32::new(0)));
-            let opens = |fixture: &Fixture, hook: &ModelHook| -> Result<WriterToken, RwLockError> {
-                let lock = RwLock::new(&fixture.state, &fixture.cells, hook);
-                let token = lock.acquire(tag(1), &KernelLiveness(1), Some(&Deadline::never()))?;
-                lock.exclude(&KernelLiveness(1), Some(&Deadline::never()))?;
-                // ORDERING: Relaxed; changed with the writer mutex held.
-                hook.0.store(1, Ordering::Relaxed);
-                lock.release(token);
-                Ok(token)
-            };
-            let hookes = [hook.clone(), hook.clone(), hook.clone()];
-            let [first, second, third] = hookes;
-            finish([
-                fixture.start(1, None, move |opener| {
-                    assert!(opens(opener, &first).is_ok());
-                }),
-                fixture.start(2, None, move |reader| {
-                    let lock = RwLock::new(&reader.state, &reader.cells, &*second);
-                    let reading = lock.read(tag(2), &KernelLiveness(2), Some(&Deadline::never()));
-                    let reading = reading.expect("no deadline");
-                    assert!(!(&*second).is_open(), "the hook is open beside a reader");
-                    lock.stop_reading(reading);
-                }),
-                fixture.start(3, None, move |writer| {
-                    let lock = RwLock::new(&writer.state, &writer.cells, &*third);
-                    let token = lock.write(tag(3), &KernelLiveness(3), Some(&Deadline::never()));
-                    let token = token.expect("no deadline");
-                    assert!(!(&*third).is_open(), "the hook is open beside a writer");
-                    lock.stop_writing(token, false);
-                }),
-            ]);
-            fixture.close(0..=0);
-        },
-    );
+    explore_one_less(|| {
+        let fixture = Fixture::with_readers([2]);
+        let hook = Arc::new(ModelHook(AtomicU32::new(0)));
+        let opens = |fixture: &Fixture, hook: &ModelHook| -> Result<WriterToken, RwLockError> {
+            let lock = RwLock::new(&fixture.state, &fixture.cells, hook);
+            let token = lock.acquire(tag(1), &KernelLiveness(1), Some(&Deadline::never()))?;
+            lock.exclude(&KernelLiveness(1), Some(&Deadline::never()))?;
+            // ORDERING: Relaxed; changed with the writer mutex held.
+            hook.0.store(1, Ordering::Relaxed);
+            lock.release(token);
+            Ok(token)
+        };
+        let hookes = [hook.clone(), hook.clone(), hook.clone()];
+        let [first, second, third] = hookes;
+        finish([
+            fixture.start(1, None, move |opener| {
+                assert!(opens(opener, &first).is_ok())
+            }),
+            fixture.start(2, None, move |reader| {
+                let lock = RwLock::new(&reader.state, &reader.cells, &*second);
+                let reading = lock.read(tag(2), &KernelLiveness(2), Some(&Deadline::never()));
+                let reading = reading.expect("no deadline");
+                assert!(!(&*second).is_open(), "the hook is open beside a reader");
+                lock.stop_reading(reading);
+            }),
+            fixture.start(3, None, move |writer| {
+                let lock = RwLock::new(&writer.state, &writer.cells, &*third);
+                let token = lock.write(tag(3), &KernelLiveness(3), Some(&Deadline::never()));
+                let token = token.expect("no deadline");
+                assert!(!(&*third).is_open(), "the hook is open beside a writer");
+                lock.stop_writing(token, false);
+            }),
+        ]);
+        fixture.close(0..=0);
+    });
 }
 
 /// Hunts: a spurious wake taken for a change.
 #[test]
 fn model_rwlock_soft_faults_change_nothing() {
-    explore_soft_faults("rwlock: a reader and a writer", |fault| {
+    explore_soft_faults(|fault| {
         let fixture = Fixture::with_readers([1]);
         let reading = fixture.try_read(1).expect("no writer");
         finish([

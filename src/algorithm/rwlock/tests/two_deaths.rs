@@ -8,7 +8,7 @@ use crate::participant::stage::{StartWith, finish};
 /// reported to the third.
 #[test]
 fn model_two_deaths_of_rwlock_writers_leave_the_lock_to_the_third() {
-    explore_two_deaths("rwlock: two writers and a third", |[first, second]| {
+    explore_two_deaths(|[first, second]| {
         let fixture = Fixture::open();
         let deaths = [(1, first), (2, second), (3, None)];
         finish(
@@ -22,21 +22,16 @@ fn model_two_deaths_of_rwlock_writers_leave_the_lock_to_the_third() {
 /// third, which reads and writes after both.
 #[test]
 fn model_two_deaths_of_rwlock_reader_and_writer_leave_the_lock_to_the_third() {
-    explore_two_deaths(
-        "rwlock: a reader, a writer, then a third",
-        |[first, second]| {
-            let fixture = Fixture::with_readers([1, 3]);
-            finish([
-                fixture.start(1, first, move |reader| {
-                    reader.read(1);
-                }),
-                fixture.start(2, second, move |writer| writer.write(2)),
-            ]);
-            finish([fixture.start(3, None, move |third| {
-                third.read(3);
-                third.write(3);
-            })]);
-            fixture.close(1..=2);
-        },
-    );
+    explore_two_deaths(|[first, second]| {
+        let fixture = Fixture::with_readers([1, 3]);
+        finish([
+            fixture.start(1, first, move |reader| reader.read(1)),
+            fixture.start(2, second, move |writer| writer.write(2)),
+        ]);
+        finish([fixture.start(3, None, move |third| {
+            third.read(3);
+            third.write(3);
+        })]);
+        fixture.close(1..=2);
+    });
 }

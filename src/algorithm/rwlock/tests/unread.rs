@@ -37,7 +37,7 @@ fn begin(fixture: &Fixture) -> WriterToken {
 /// death, so no slice ends.
 #[test]
 fn model_rwlock_writers_pass_on_what_they_wrote_where_no_process_reads() {
-    explore("rwlock: two writers, no reader", || {
+    explore(|| {
         let fixture = Fixture::open();
         finish([1, 2].map(|id| fixture.start(id, None, move |fixture| fixture.write(id))));
         assert_eq!(fixture.writers_informed(), 0);
@@ -49,7 +49,7 @@ fn model_rwlock_writers_pass_on_what_they_wrote_where_no_process_reads() {
 /// finished; and a reaper that hides it.
 #[test]
 fn model_rwlock_the_next_after_a_dead_marked_writer_learns_of_it() {
-    explore_deaths_one_less("rwlock: a dead writer, a newcomer, a writer", |death| {
+    explore_deaths_one_less(|death| {
         let fixture = Fixture::open();
         let victim = fixture.clone();
         process(1, death, move || victim.write(1));
@@ -71,7 +71,7 @@ fn model_rwlock_the_next_after_a_dead_marked_writer_learns_of_it() {
 #[test]
 fn model_rwlock_a_marked_writer_that_panics_or_downgrades_may_die_anywhere() {
     for panics in [true, false] {
-        explore_deaths("rwlock: a writer that is killed, a writer", move |death| {
+        explore_deaths(move |death| {
             let fixture = Fixture::open();
             let victim = fixture.clone();
             process(1, death, move || {
@@ -102,7 +102,7 @@ fn model_rwlock_a_marked_writer_that_panics_or_downgrades_may_die_anywhere() {
 /// Hunts: a writer's death that is reported although a reader kept it from writing.
 #[test]
 fn model_rwlock_a_mark_beside_a_reader_is_no_writers() {
-    explore_deaths("rwlock: a writer that is killed, a newcomer", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::open();
         finish([
             fixture.start(1, death, move |victim| victim.write(1)),
@@ -124,7 +124,7 @@ fn model_rwlock_a_mark_beside_a_reader_is_no_writers() {
 /// Hunts: a mark that is cleared by a process that dies before it has said what the mark says.
 #[test]
 fn model_two_deaths_of_rwlock_marked_writer_and_its_successor_are_told_to_the_third() {
-    explore_two_deaths("rwlock: writers one after the other", |[first, second]| {
+    explore_two_deaths(|[first, second]| {
         let fixture = Fixture::open();
         for (id, death) in [(1, first), (2, second)] {
             let victim = fixture.clone();
@@ -141,7 +141,7 @@ fn model_two_deaths_of_rwlock_marked_writer_and_its_successor_are_told_to_the_th
 /// Hunts: a process that writes, or keeps the mutex, though the registry does not list it.
 #[test]
 fn model_rwlock_no_reaped_process_writes_by_its_mark() {
-    explore("rwlock: a reaped writer, a writer", || {
+    explore(|| {
         let fixture = Fixture::open();
         let registry = Arc::new(ModelRegistry::new());
         registry.unregister(1);

@@ -62,32 +62,29 @@ impl Fixture {
 /// woken when the tag is taken out.
 #[test]
 fn model_semaphore_no_tag_of_a_reaped_process_stays() {
-    explore(
-        "semaphore: a reaped process acquires, a reaper, a waiter",
-        || {
-            let fixture = Fixture::open(1);
-            let (lost, reaper, waiter) = (fixture.clone(), fixture.clone(), fixture.clone());
-            finish([
-                start(1, None, move || {
-                    let peers = lost.registry.liveness(1);
-                    // It keeps what it gets: it was a participant when it asked.
-                    match lost.semaphore().claim(0, tag(1), &peers) {
-                        Ok(_) | Err(TryError::WouldBlock | TryError::MembershipLost) => {}
-                        Err(other) => panic!("{other:?}"),
-                    }
-                }),
-                start(2, None, move || reaper.reap()),
-                start(3, None, move || waiter.visit(3)),
-            ]);
-            fixture.close();
-        },
-    );
+    explore(|| {
+        let fixture = Fixture::open(1);
+        let (lost, reaper, waiter) = (fixture.clone(), fixture.clone(), fixture.clone());
+        finish([
+            start(1, None, move || {
+                let peers = lost.registry.liveness(1);
+                // It keeps what it gets: it was a participant when it asked.
+                match lost.semaphore().claim(0, tag(1), &peers) {
+                    Ok(_) | Err(TryError::WouldBlock | TryError::MembershipLost) => {}
+                    Err(other) => panic!("{other:?}"),
+                }
+            }),
+            start(2, None, move || reaper.reap()),
+            start(3, None, move || waiter.visit(3)),
+        ]);
+        fixture.close();
+    });
 }
 
 /// Hunts: the same of a process that acquires several.
 #[test]
 fn model_semaphore_no_tag_of_a_reaped_process_stays_in_many() {
-    explore("semaphore: a reaped process acquires two, a reaper", || {
+    explore(|| {
         let fixture = Fixture::open(2);
         let (lost, reaper) = (fixture.clone(), fixture.clone());
         finish([
@@ -107,24 +104,21 @@ fn model_semaphore_no_tag_of_a_reaped_process_stays_in_many() {
 /// Hunts: a permit that is lost because a reaped process was killed with its tag in it.
 #[test]
 fn model_semaphore_an_unregistered_tag_is_freed() {
-    explore_deaths(
-        "semaphore: a reaped process acquires and is killed",
-        |death| {
-            let fixture = Fixture::open(1);
-            let (lost, reaper) = (fixture.clone(), fixture.clone());
-            finish([
-                start(1, death, move || {
-                    let peers = lost.registry.liveness(1);
-                    let _ = lost.semaphore().claim(0, tag(1), &peers);
-                }),
-                start(2, None, move || {
-                    reaper.reap();
-                    reaper.visit(2);
-                }),
-            ]);
-            // As a waiter does when its slice has ended.
-            fixture.semaphore().reap_dead(&fixture.registry.liveness(3));
-            fixture.close();
-        },
-    );
+    explore_deaths(|death| {
+        let fixture = Fixture::open(1);
+        let (lost, reaper) = (fixture.clone(), fixture.clone());
+        finish([
+            start(1, death, move || {
+                let peers = lost.registry.liveness(1);
+                let _ = lost.semaphore().claim(0, tag(1), &peers);
+            }),
+            start(2, None, move || {
+                reaper.reap();
+                reaper.visit(2);
+            }),
+        ]);
+        // As a waiter does when its slice has ended.
+        fixture.semaphore().reap_dead(&fixture.registry.liveness(3));
+        fixture.close();
+    });
 }

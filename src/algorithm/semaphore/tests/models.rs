@@ -11,7 +11,7 @@ use crate::facade::model::{
 use crate::facade::{AtomicU32, Deadline, Pace, Words, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::stage::{finish, players, start, tag};
+use crate::participant::stage::{ReapingLiveness, finish, players, start, tag};
 use crate::wait::on_event::EventWaitError;
 
 mod two_deaths;
@@ -83,8 +83,8 @@ impl<const N: usize> Table<N> {
     }
 
     /// The liveness that process `id` is told: a process that reaps recovers the table.
-    fn peers(&self, id: u32) -> Reaping<'_, N> {
-        Reaping { table: self, id }
+    fn peers(&self, id: u32) -> impl Liveness {
+        ReapingLiveness(id, |dead| self.reap(dead))
     }
 
     /// Waits for a permit, and returns its index.
@@ -155,33 +155,11 @@ impl<const N: usize> Table<N> {
     }
 }
 
-struct Reaping<'a, const N: usize> {
-    table: &'a Table<N>,
-    id: u32,
-}
-
-impl<const N: usize> Liveness for Reaping<'_, N> {
-    fn is_alive(&self, other: Tag) -> bool {
-        other == tag(self.id) || is_byte_locked(other.index())
-    }
-    fn is_member(&self) -> bool {
-        true
-    }
-    fn reap(&self, _urgent: bool) -> bool {
-        let others = (1..=3).filter(|id| *id != self.id);
-        others.for_each(|id| self.table.reap(id));
-        true
-    }
-    fn participants(&self) -> u32 {
-        3
-    }
-}
-
 /// Hunts: data that one holder wrote and the next does not see; a waiter that is between its check
 /// and its sleep when the holder releases. There is no death, so no slice ends.
 #[test]
 fn model_semaphore_two_contenders_for_one_permit_lose_no_wake() {
-    explore("semaphore: two contenders, two visits each", || {
+    explore(|| {
         let table = Table::open([FREE]);
         finish([1, 2].map(|id| {
             let table = table.clone();
@@ -194,7 +172,7 @@ fn model_semaphore_two_contenders_for_one_permit_lose_no_wake() {
 /// Hunts: the wake of one permit that goes to a waiter for two, which sleeps again.
 #[test]
 fn model_semaphore_one_permit_wakes_the_waiter_for_one() {
-    explore_one_less("semaphore: a waiter for two, a waiter for one", || {
+    explore_one_less(|| {
         let held = tag(1).bits();
         let table = Table::open([held, held]);
         let (holder, two, one) = (table.clone(), table.clone(), table.clone());
@@ -215,7 +193,7 @@ fn model_semaphore_one_permit_wakes_the_waiter_for_one() {
 /// Hunts: a waiter for two that is between its check and its sleep when the second is released.
 #[test]
 fn model_semaphore_the_last_permit_wakes_the_waiter_for_several() {
-    explore("semaphore: a holder of two, a waiter for two", || {
+    explore(|| {
         let table = Table::open([tag(1).bits(); 2]);
         let (holder, two) = (table.clone(), table.clone());
         finish([
@@ -233,38 +211,31 @@ fn model_semaphore_the_last_permit_wakes_the_waiter_for_several() {
 /// without a wake.
 #[test]
 fn model_semaphore_all_or_none() {
-    explore_one_less(
-        "semaphore: an attempt at two, two that keep one each",
-        || {
-            let table = Table::open([FREE, FREE]);
-            let (two, keeper, waiter) = (table.clone(), table.clone(), table.clone());
-            finish([
-                start(1, None, move || {
-                    let (semaphore, peers) = (two.semaphore(), two.peers(1));
-                    let mut taken = [0; 2];
-                    if semaphore.claim_many(&mut taken, tag(1), &peers).is_ok() {
-                        assert_eq!(taken, [0, 1]);
-                        taken
-                            .iter()
-                            .for_each(|index| two.release(*index as usize, 1));
-                    }
-                }),
-                start(2, None, move || {
-                    keeper.acquire(2).expect("no deadline");
-                }),
-                start(3, None, move || {
-                    waiter.acquire(3).expect("no deadline");
-                }),
-            ]);
-            assert_eq!(table.semaphore().holders(3).count(), 2);
-        },
-    );
+    explore_one_less(|| {
+        let table = Table::open([FREE, FREE]);
+        let (two, keeper, waiter) = (table.clone(), table.clone(), table.clone());
+        finish([
+            start(1, None, move || {
+                let (semaphore, peers) = (two.semaphore(), two.peers(1));
+                let mut taken = [0; 2];
+                if semaphore.claim_many(&mut taken, tag(1), &peers).is_ok() {
+                    assert_eq!(taken, [0, 1]);
+                    taken
+                        .iter()
+                        .for_each(|index| two.release(*index as usize, 1));
+                }
+            }),
+            start(2, None, move || keeper.acquire(2).expect("no deadline")),
+            start(3, None, move || waiter.acquire(3).expect("no deadline")),
+        ]);
+        assert_eq!(table.semaphore().holders(3).count(), 2);
+    });
 }
 
 /// Hunts: a permit that is lost with its holder, wherever that is killed; a wake that it owed.
 #[test]
 fn model_semaphore_a_dead_holders_permit_returns() {
-    explore_deaths("semaphore: two contenders, one killed", |death| {
+    explore_deaths(|death| {
         let table = Table::open([FREE]);
         let (victim, survivor) = (table.clone(), table.clone());
         finish([
@@ -279,7 +250,7 @@ fn model_semaphore_a_dead_holders_permit_returns() {
 /// them.
 #[test]
 fn model_semaphore_permits_of_a_dead_holder_of_many_return() {
-    explore_deaths_one_less("semaphore: a holder of two, killed, a waiter", |death| {
+    explore_deaths_one_less(|death| {
         let table = Table::open([FREE, FREE]);
         let (victim, survivor) = (table.clone(), table.clone());
         finish([
@@ -293,7 +264,7 @@ fn model_semaphore_permits_of_a_dead_holder_of_many_return() {
 /// Hunts: a recovery that does not publish the dead holder's stores to the next holder.
 #[test]
 fn model_semaphore_a_reaper_passes_on_what_the_dead_holder_wrote() {
-    explore_deaths("semaphore: a dead holder, a reaper, a newcomer", |death| {
+    explore_deaths(|death| {
         let table = Table::open([FREE]);
         let (victim, reaper, newcomer) = (table.clone(), table.clone(), table.clone());
         finish([
@@ -314,7 +285,7 @@ fn model_semaphore_a_reaper_passes_on_what_the_dead_holder_wrote() {
 /// Hunts: a waiter that no release will wake: the holder leaves with its permit.
 #[test]
 fn model_semaphore_a_leaver_wakes_the_waiter_for_its_permit() {
-    explore("semaphore: a holder that leaves, a waiter", || {
+    explore(|| {
         let table = Table::open([tag(1).bits()]);
         let (leaver, waiter) = (table.clone(), table.clone());
         finish([
@@ -328,7 +299,7 @@ fn model_semaphore_a_leaver_wakes_the_waiter_for_its_permit() {
 /// Hunts: a reaper that takes a permit from its live holder; reapers that race each other.
 #[test]
 fn model_semaphore_a_reaper_frees_the_dead_holders_permits_only() {
-    explore("semaphore: a dead holder, two reapers, a holder", || {
+    explore(|| {
         let table = Table::open([tag(1).bits(), FREE]);
         process(1, Some(0), || {
             is_byte_locked(0);
@@ -347,27 +318,24 @@ fn model_semaphore_a_reaper_frees_the_dead_holders_permits_only() {
 /// Hunts: a waiter that sleeps at a closed semaphore.
 #[test]
 fn model_semaphore_a_close_ends_every_wait() {
-    explore(
-        "semaphore: a close, a waiter for one, a waiter for two",
-        || {
-            let table = Table::open([tag(1).bits(); 2]);
-            let (closer, one, two) = (table.clone(), table.clone(), table.clone());
-            let over = EventWaitError::Disconnected;
-            finish([
-                start(1, None, move || closer.state.close()),
-                start(2, None, move || assert_eq!(one.acquire(2), Err(over))),
-                start(3, None, move || {
-                    assert_eq!(two.acquire_many(2, 3), Err(over))
-                }),
-            ]);
-        },
-    );
+    explore(|| {
+        let table = Table::open([tag(1).bits(); 2]);
+        let (closer, one, two) = (table.clone(), table.clone(), table.clone());
+        let over = EventWaitError::Disconnected;
+        finish([
+            start(1, None, move || closer.state.close()),
+            start(2, None, move || assert_eq!(one.acquire(2), Err(over))),
+            start(3, None, move || {
+                assert_eq!(two.acquire_many(2, 3), Err(over))
+            }),
+        ]);
+    });
 }
 
 /// Hunts: a permit that was released after the close, and is acquired.
 #[test]
 fn model_semaphore_no_permit_is_acquired_after_the_close() {
-    explore_at_least("semaphore: a close and then a release, a waiter", 3, || {
+    explore_at_least(3, || {
         let table = Table::open([tag(1).bits()]);
         let (closer, waiter) = (table.clone(), table.clone());
         finish([
@@ -376,7 +344,7 @@ fn model_semaphore_no_permit_is_acquired_after_the_close() {
                 closer.release(0, 1);
             }),
             start(2, None, move || {
-                assert_eq!(waiter.acquire(2), Err(EventWaitError::Disconnected));
+                assert_eq!(waiter.acquire(2), Err(EventWaitError::Disconnected))
             }),
         ]);
         table.close();
@@ -386,7 +354,7 @@ fn model_semaphore_no_permit_is_acquired_after_the_close() {
 /// Hunts: a wake that is missing where permits are added.
 #[test]
 fn model_semaphore_permits_that_are_added_wake_waiters() {
-    explore("semaphore: permits are added, a waiter", || {
+    explore(|| {
         let table = Table::open([ABSENT, ABSENT]);
         let (adder, waiter) = (table.clone(), table.clone());
         finish([

@@ -1,48 +1,12 @@
 //! One process and a semaphore whose words may hold anything.
 
-use core::time::Duration;
-
 use proptest::prelude::*;
 
 use super::super::{Semaphore, SemaphoreState};
 use crate::algorithm::semaphore::layout::{ABSENT, FREE, PermitState};
 use crate::facade::{AtomicU32, Deadline, Ordering, Pace};
-use crate::participant::Liveness;
-use crate::participant::Tag;
+use crate::participant::tests::{ALIVE, NOT_MEMBER, PARTICIPANTS, me, other, soon};
 use crate::wait::on_event::{EventWaitError, TryError};
-
-const PARTICIPANTS: u32 = 8;
-
-/// A liveness in which all live, and the caller may have lost its membership.
-struct TestLiveness {
-    is_member: bool,
-}
-
-const MEMBER: TestLiveness = TestLiveness { is_member: true };
-
-impl Liveness for TestLiveness {
-    fn is_alive(&self, _tag: Tag) -> bool {
-        true
-    }
-    fn is_member(&self) -> bool {
-        self.is_member
-    }
-    fn participants(&self) -> u32 {
-        PARTICIPANTS
-    }
-}
-
-fn me() -> Tag {
-    Tag::new(0, 1).unwrap()
-}
-
-fn other() -> Tag {
-    Tag::new(1, 7).unwrap()
-}
-
-fn soon() -> Deadline {
-    Deadline::after(Duration::from_millis(1))
-}
 
 fn word() -> impl Strategy<Value = u32> {
     prop_oneof![
@@ -68,7 +32,7 @@ proptest! {
         prop_assert_eq!(semaphore.available(), free);
 
         let mut taken = vec![0; count];
-        let many = semaphore.wait_many(&mut taken, me(), &MEMBER, &soon(), Pace::Park);
+        let many = semaphore.wait_many(&mut taken, me(), &ALIVE, &soon(), Pace::Park);
         match many {
             Ok(()) => {
                 prop_assert!(free >= count);
@@ -80,12 +44,12 @@ proptest! {
             Err(error) => prop_assert!(free < count && is_corrupt && error == EventWaitError::Corrupt),
         }
         for left in (0..free).rev() {
-            let index = semaphore.claim(left, me(), &MEMBER).unwrap();
+            let index = semaphore.claim(left, me(), &ALIVE).unwrap();
             prop_assert_eq!(words[index], FREE);
             prop_assert_eq!(semaphore.available(), left);
         }
         let refused = if is_corrupt { TryError::Corrupt } else { TryError::WouldBlock };
-        prop_assert_eq!(semaphore.claim(0, me(), &MEMBER), Err(refused));
+        prop_assert_eq!(semaphore.claim(0, me(), &ALIVE), Err(refused));
         semaphore.recover(me());
         let after: Vec<u32> = table.iter().map(|word| word.load(Ordering::Relaxed)).collect();
         prop_assert_eq!(after, words);
@@ -110,7 +74,7 @@ fn a_waiter_without_membership_does_not_wait() {
         state: &state,
         words: &words,
     };
-    let peers = TestLiveness { is_member: false };
+    let peers = NOT_MEMBER;
     let waited = semaphore.wait(0, me(), &peers, &Deadline::never(), Pace::Park);
     assert_eq!(waited, Err(EventWaitError::MembershipLost));
 }
@@ -122,9 +86,9 @@ fn a_release_after_a_recovery_does_not_free_the_next_holders_permit() {
         state: &state,
         words: &words,
     };
-    assert_eq!(semaphore.claim(0, other(), &MEMBER), Ok(0));
+    assert_eq!(semaphore.claim(0, other(), &ALIVE), Ok(0));
     semaphore.recover(other());
-    assert_eq!(semaphore.claim(0, me(), &MEMBER), Ok(0));
+    assert_eq!(semaphore.claim(0, me(), &ALIVE), Ok(0));
     state.release(&words[0], other());
     assert_eq!(semaphore.available(), 0);
 }

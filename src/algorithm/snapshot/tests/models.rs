@@ -7,14 +7,12 @@ use super::super::{
 };
 use crate::algorithm::snapshot::layout::ReaderState;
 use crate::facade::model::{
-    explore, explore_at_least, explore_deaths, explore_one_less, is_byte_locked,
+    explore, explore_at_least, explore_deaths, explore_one_less, explore_two_deaths, is_byte_locked,
 };
 use crate::facade::{AtomicU64, Deadline, Pace, Words, mutants};
 use crate::format::Padded;
 use crate::participant::stage::{KernelLiveness, StartWith, finish, players, start, tag};
 use crate::wait::on_event::EventWaitError;
-
-mod two_deaths;
 
 mutants! {
     model_snapshot_reader_has_a_whole_value_that_is_never_older:
@@ -55,15 +53,15 @@ mutants! {
 }
 
 /// A snapshot and its buffers: two numbers each, which are equal except while they are written.
-struct Fixture {
-    state: SnapshotState,
-    slots: Vec<ReaderSlot>,
+pub(super) struct Fixture {
+    pub(super) state: SnapshotState,
+    pub(super) slots: Vec<ReaderSlot>,
     buffer_versions: Vec<AtomicU64>,
     buffers: Vec<[Words<1>; 2]>,
 }
 
 impl Fixture {
-    fn of(readers: usize) -> Arc<Self> {
+    pub(super) fn of(readers: usize) -> Arc<Self> {
         players();
         let number = |buffer| Words::new([if buffer == 0 { 0 } else { 99 }]);
         Arc::new(Self {
@@ -76,7 +74,7 @@ impl Fixture {
         })
     }
 
-    fn snapshot(&self) -> Snapshot<'_> {
+    pub(super) fn snapshot(&self) -> Snapshot<'_> {
         Snapshot {
             state: &self.state,
             slots: &self.slots,
@@ -177,7 +175,7 @@ impl Fixture {
 /// back.
 #[test]
 fn model_snapshot_reader_has_a_whole_value_that_is_never_older() {
-    explore_at_least("snapshot: a writer and a reader", 3, || {
+    explore_at_least(3, || {
         let fixture = Fixture::of(1);
         let (writer_claim, reader_claim) = (fixture.writer_claim(1), fixture.reader_claim(2));
         finish([
@@ -187,7 +185,7 @@ fn model_snapshot_reader_has_a_whole_value_that_is_never_older() {
                 writer.snapshot().release_writer(tag(1));
             }),
             fixture.start(2, None, move |reader| {
-                reader.reads(&mut { reader_claim }, 2);
+                reader.reads(&mut { reader_claim }, 2)
             }),
         ]);
         fixture.close(3);
@@ -198,7 +196,7 @@ fn model_snapshot_reader_has_a_whole_value_that_is_never_older() {
 /// long as a publish takes.
 #[test]
 fn model_snapshot_slow_reader_is_assigned_the_latest_version() {
-    explore("snapshot: a reader in the middle of a read", || {
+    explore(|| {
         let fixture = Fixture::of(1);
         let (writer, reader) = (fixture.clone(), fixture.clone());
         let writer_claim = fixture.writer_claim(1);
@@ -234,15 +232,13 @@ fn model_snapshot_slow_reader_is_assigned_the_latest_version() {
 /// Hunts: too few buffers for two readers, or a reader whose choice hides the other's.
 #[test]
 fn model_snapshot_two_readers_and_a_writer_do_not_interfere() {
-    explore_one_less("snapshot: a writer and two readers", || {
+    explore_one_less(|| {
         let fixture = Fixture::of(2);
         let writer = fixture.clone();
         let writer_claim = fixture.writer_claim(1);
         let readers = [2, 3].map(|id| {
             let (reader, reader_claim) = (fixture.clone(), fixture.reader_claim(id));
-            start(id, None, move || {
-                reader.reads(&mut { reader_claim }, 2);
-            })
+            start(id, None, move || reader.reads(&mut { reader_claim }, 2))
         });
         let writer = start(1, None, move || {
             let mut writer_claim = writer_claim.clone();
@@ -258,66 +254,60 @@ fn model_snapshot_two_readers_and_a_writer_do_not_interfere() {
 /// died, and whose choice the successor overwrites.
 #[test]
 fn model_snapshot_writer_dies_and_its_successor_publishes() {
-    explore_deaths(
-        "snapshot: a writer killed, its successor, a reader",
-        |death| {
-            let fixture = Fixture::of(1);
-            let (writer_claim, reader_claim) = (fixture.writer_claim(1), fixture.reader_claim(2));
-            finish([
-                fixture.start(1, death, move |victim| {
-                    victim.publish(&mut writer_claim.clone());
-                    victim.snapshot().release_writer(tag(1));
-                }),
-                fixture.start(3, None, move |successor| {
-                    if let Ok(mut writer_claim) = successor.claim(3) {
-                        (0..2).for_each(|_| successor.publish(&mut writer_claim));
-                    }
-                }),
-                fixture.start(2, None, move |reader| {
-                    reader.reads(&mut { reader_claim }, 1);
-                }),
-            ]);
-            fixture.state.writer().claim.leave(tag(3));
-            fixture.close(0);
-        },
-    );
+    explore_deaths(|death| {
+        let fixture = Fixture::of(1);
+        let (writer_claim, reader_claim) = (fixture.writer_claim(1), fixture.reader_claim(2));
+        finish([
+            fixture.start(1, death, move |victim| {
+                victim.publish(&mut writer_claim.clone());
+                victim.snapshot().release_writer(tag(1));
+            }),
+            fixture.start(3, None, move |successor| {
+                if let Ok(mut writer_claim) = successor.claim(3) {
+                    (0..2).for_each(|_| successor.publish(&mut writer_claim));
+                }
+            }),
+            fixture.start(2, None, move |reader| {
+                reader.reads(&mut { reader_claim }, 1)
+            }),
+        ]);
+        fixture.state.writer().claim.leave(tag(3));
+        fixture.close(0);
+    });
 }
 
 /// Hunts: a successor of a dead reader that is disturbed by the buffer the dead one had read or
 /// would have been assigned; a slot that stays taken.
 #[test]
 fn model_snapshot_reader_dies_and_its_slot_is_claimed() {
-    explore_deaths(
-        "snapshot: a reader killed, its successor, a writer",
-        |death| {
-            let fixture = Fixture::of(1);
-            let (writer_claim, reader_claim) = fixture.between(3, 1);
-            finish([
-                fixture.start(1, death, move |victim| {
-                    victim.value(0);
-                    let read = victim.snapshot().read(&mut { reader_claim });
-                    assert!(read.is_ok());
-                }),
-                fixture.start(2, None, move |successor| {
-                    if let Ok(mut reader_claim) = successor.claim_slot(2) {
-                        successor.read(&mut reader_claim);
-                    }
-                }),
-                fixture.start(3, None, move |writer| {
-                    writer.publish(&mut writer_claim.clone());
-                    writer.snapshot().release_writer(tag(3));
-                }),
-            ]);
-            fixture.close(2);
-        },
-    );
+    explore_deaths(|death| {
+        let fixture = Fixture::of(1);
+        let (writer_claim, reader_claim) = fixture.between(3, 1);
+        finish([
+            fixture.start(1, death, move |victim| {
+                victim.value(0);
+                let read = victim.snapshot().read(&mut { reader_claim });
+                assert!(read.is_ok());
+            }),
+            fixture.start(2, None, move |successor| {
+                if let Ok(mut reader_claim) = successor.claim_slot(2) {
+                    successor.read(&mut reader_claim);
+                }
+            }),
+            fixture.start(3, None, move |writer| {
+                writer.publish(&mut writer_claim.clone());
+                writer.snapshot().release_writer(tag(3));
+            }),
+        ]);
+        fixture.close(2);
+    });
 }
 
 /// Hunts: a dead reader's buffer that is overwritten before the writer observes the end of its
 /// reads.
 #[test]
 fn model_snapshot_slot_of_a_dead_reader_is_freed_by_a_reaper() {
-    explore_deaths("snapshot: a reader killed, a reaper, a writer", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::of(1);
         let (writer_claim, reader_claim) = fixture.between(3, 1);
         finish([
@@ -342,7 +332,7 @@ fn model_snapshot_slot_of_a_dead_reader_is_freed_by_a_reaper() {
 /// Hunts: a slot with two owners, and a slot that stays taken.
 #[test]
 fn model_snapshot_slot_has_one_reader() {
-    explore("snapshot: two readers claim one slot", || {
+    explore(|| {
         let fixture = Fixture::of(1);
         finish([1, 2].map(|id| {
             fixture.start(id, None, move |fixture| match fixture.claim_slot(id) {
@@ -361,7 +351,7 @@ fn model_snapshot_slot_has_one_reader() {
 /// Hunts: a buffer that is overwritten before the reads of a reader that left are complete.
 #[test]
 fn model_snapshot_buffer_of_a_leaving_reader_is_reused() {
-    explore_at_least("snapshot: a reader leaves, the writer goes on", 3, || {
+    explore_at_least(3, || {
         let fixture = Fixture::of(1);
         let (writer_claim, reader_claim) = (fixture.writer_claim(1), fixture.reader_claim(2));
         finish([
@@ -403,7 +393,7 @@ fn follow(fixture: &Fixture, reader_claim: &mut ReaderClaim, id: u32) -> u64 {
 /// Hunts: a waiter that sleeps indefinitely, or misses a version published before the writer left.
 #[test]
 fn model_snapshot_waiter_gets_each_version_and_the_end() {
-    explore_deaths("snapshot: a waiter", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::of(1);
         let writer_claim = fixture.writer_claim(1);
         let mut reader_claim = fixture.claim_slot(2).expect("a slot is free");
@@ -432,7 +422,7 @@ fn model_snapshot_waiter_gets_each_version_and_the_end() {
 /// slice ends.
 #[test]
 fn model_snapshot_waiter_is_woken_by_a_version_while_the_writer_stays() {
-    explore("snapshot: a waiter for a version", || {
+    explore(|| {
         let fixture = Fixture::of(1);
         let writer_claim = fixture.writer_claim(1);
         let mut reader_claim = fixture.claim_slot(2).expect("a slot is free");
@@ -460,7 +450,7 @@ fn model_snapshot_waiter_is_woken_by_a_version_while_the_writer_stays() {
 /// process.
 #[test]
 fn model_snapshot_waiter_sees_a_reaped_writer_as_disconnected() {
-    explore_one_less("snapshot: a waiter, and a reaper of the writer", || {
+    explore_one_less(|| {
         let fixture = Fixture::of(1);
         let _writer_claim = fixture.writer_claim(1);
         let mut reader_claim = fixture.claim_slot(2).expect("a slot is free");
@@ -470,7 +460,33 @@ fn model_snapshot_waiter_sees_a_reaped_writer_as_disconnected() {
             // The writer leaves the segment without releasing its claim, and lives: no slice ends.
             fixture.start(1, None, move |reaper| reaper.snapshot().recover(tag(1))),
             fixture.start(2, None, move |reader| {
-                assert_eq!(follow(reader, &mut { reader_claim }, 2), 0);
+                assert_eq!(follow(reader, &mut { reader_claim }, 2), 0)
+            }),
+        ]);
+        fixture.close(0);
+    });
+}
+
+/// Hunts: a value that is torn or goes back after a writer and its successor have died: the first
+/// had claimed buffers that the second has not assigned to choosing readers.
+#[test]
+fn model_two_deaths_of_snapshot_writers_leave_a_whole_value() {
+    explore_two_deaths(|[first, second]| {
+        let fixture = Fixture::of(1);
+        let (writer_claim, reader_claim) = (fixture.writer_claim(1), fixture.reader_claim(3));
+        finish([
+            fixture.start(1, first, move |writer| {
+                writer.publish(&mut writer_claim.clone());
+                writer.snapshot().release_writer(tag(1));
+            }),
+            fixture.start(2, second, move |successor| {
+                if let Ok(mut writer_claim) = successor.claim(2) {
+                    successor.publish(&mut writer_claim);
+                    successor.snapshot().release_writer(tag(2));
+                }
+            }),
+            fixture.start(3, None, move |reader| {
+                reader.reads(&mut { reader_claim }, 2)
             }),
         ]);
         fixture.close(0);

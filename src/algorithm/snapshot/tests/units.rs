@@ -6,35 +6,7 @@ use super::super::{
 use crate::algorithm::snapshot::layout::{ReaderState, ReaderWord, SnapshotLayout};
 use crate::facade::{AtomicU64, Ordering::Relaxed};
 use crate::format::Padded;
-use crate::participant::Liveness;
-use crate::participant::Tag;
-
-struct FixedLiveness {
-    alive: bool,
-}
-
-impl Liveness for FixedLiveness {
-    fn is_alive(&self, _: Tag) -> bool {
-        self.alive
-    }
-    fn is_member(&self) -> bool {
-        true
-    }
-    fn participants(&self) -> u32 {
-        8
-    }
-}
-
-const ALIVE: FixedLiveness = FixedLiveness { alive: true };
-const DEAD: FixedLiveness = FixedLiveness { alive: false };
-
-fn me() -> Tag {
-    Tag::new(3, 7).unwrap()
-}
-
-fn other() -> Tag {
-    Tag::new(4, 7).unwrap()
-}
+use crate::participant::tests::{ALIVE, DEAD, me, other};
 
 struct Fixture {
     state: SnapshotState,

@@ -149,22 +149,19 @@ impl Fixture {
 /// Hunts: a consumer that is told of the end while the child has it; a consumer that is never told.
 #[test]
 fn model_spsc_end_handed_over_by_a_parent_that_dies() {
-    explore_deaths_one_less(
-        "spsc: the parent dies as its child takes an end over",
-        |death| {
-            let (fixture, pop) = Fixture::new();
-            let (parent, child, consumer) = (fixture.clone(), fixture.clone(), fixture.clone());
-            finish([
-                // It drops what it has left of the end, which is nothing once the child has it.
-                start(1, death, move || {
-                    parent.ring().leave(Role::Producer, tag(1));
-                }),
-                start(2, None, move || child.take_over()),
-                start(3, None, move || consumer.consume(pop)),
-            ]);
-            fixture.audit();
-        },
-    );
+    explore_deaths_one_less(|death| {
+        let (fixture, pop) = Fixture::new();
+        let (parent, child, consumer) = (fixture.clone(), fixture.clone(), fixture.clone());
+        finish([
+            // It drops what it has left of the end, which is nothing once the child has it.
+            start(1, death, move || {
+                parent.ring().leave(Role::Producer, tag(1))
+            }),
+            start(2, None, move || child.take_over()),
+            start(3, None, move || consumer.consume(pop)),
+        ]);
+        fixture.audit();
+    });
 }
 
 /// Hunts: an end that its parent lives to give to a child, and that is over; a consumer that is not
@@ -190,18 +187,18 @@ fn model_spsc_end_handed_over_to_a_child_that_dies() {
         }
         fixture.audit();
     };
-    explore("spsc: an end is handed over", move || handed_over(None));
-    explore_deaths_one_less("spsc: the child dies as it takes an end over", handed_over);
+    explore(move || handed_over(None));
+    explore_deaths_one_less(handed_over);
 }
 
 /// Hunts: a claim that stays with a dead process after parent and child have died.
 #[test]
 fn model_two_deaths_of_parent_and_child_end_the_ring() {
-    explore_two_deaths("spsc: a parent, its child, a reaper", |[first, second]| {
+    explore_two_deaths(|[first, second]| {
         let (fixture, pop) = Fixture::new();
         finish([
             fixture.start(1, first, move |parent| {
-                parent.ring().leave(Role::Producer, tag(1));
+                parent.ring().leave(Role::Producer, tag(1))
             }),
             fixture.start(2, second, move |child| child.take_over()),
             fixture.start(3, None, move |reaper| reaper.reap()),
@@ -214,7 +211,7 @@ fn model_two_deaths_of_parent_and_child_end_the_ring() {
 /// Hunts: an end that is taken over by the tag of no participant, which no process recovers.
 #[test]
 fn model_spsc_end_handed_over_to_an_unregistered_child_leaves_no_tag() {
-    explore("spsc: an unregistered child takes an end over", || {
+    explore(|| {
         let (fixture, _) = Fixture::new();
         let registry = Arc::new(ModelRegistry::new());
         let (lost, unregisters) = (registry.clone(), registry.clone());

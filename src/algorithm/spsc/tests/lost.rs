@@ -2,10 +2,10 @@
 
 use loom::sync::Arc;
 
-use super::super::{ClaimError, Consuming, Cursor, Producing, Role, Spsc, SpscState};
+use super::super::{ClaimError, Consuming, Cursor, Producing, Role};
 use crate::facade::model::explore;
-use crate::facade::{Words, mutants};
-use crate::participant::stage::{ModelRegistry, StartWith, finish, players, tag};
+use crate::facade::mutants;
+use crate::participant::stage::{StartWith, WithRegistry, finish, tag};
 
 mutants! {
     model_spsc_claim_by_an_unregistered_process_leaves_no_tag:
@@ -18,49 +18,16 @@ mutants! {
         617 "an invalid position is corruption although its endpoint has a holder";
 }
 
-const CAPACITY: u64 = 4;
-
-/// A ring, its slots and the registry.
-struct Fixture {
-    state: SpscState,
-    slots: Vec<Words<1>>,
-    registry: ModelRegistry,
-}
+/// A ring of four slots, and the registry.
+type Fixture = WithRegistry<Arc<super::models::Fixture>>;
 
 impl Fixture {
-    fn new() -> Arc<Self> {
-        players();
-        Arc::new(Self {
-            state: SpscState::new(),
-            slots: (0..CAPACITY).map(|_| Words::new([99])).collect(),
-            registry: ModelRegistry::new(),
-        })
-    }
-
-    fn ring(&self) -> Spsc<'_> {
-        Spsc::new(&self.state, CAPACITY)
+    fn open() -> Arc<Self> {
+        Arc::new(Self::new(super::models::Fixture::of(4)))
     }
 
     fn produce(&self, id: u32) -> Result<Cursor<Producing>, ClaimError> {
         self.ring().claim(tag(id), &self.registry.liveness(id))
-    }
-
-    fn slot<R>(&self, cursor: &Cursor<R>) -> &Words<1> {
-        &self.slots[usize::try_from(cursor.position() % CAPACITY).unwrap()]
-    }
-
-    fn push(&self, cursor: &mut Cursor<Producing>) {
-        self.slot(cursor).write(&[cursor.position()]);
-        self.ring().commit(cursor, 1);
-    }
-
-    /// Pops each available item, and checks that none is garbage.
-    fn drain(&self, cursor: &mut Cursor<Consuming>) {
-        while self.ring().refresh(cursor).expect("a valid position") > 0 {
-            let [item] = self.slot(cursor).read();
-            assert_eq!(item, cursor.position(), "the slot holds another item");
-            self.ring().commit(cursor, 1);
-        }
     }
 
     /// Reaps process 1, which lives, and recovers its claims.
@@ -73,40 +40,37 @@ impl Fixture {
 /// Hunts: a claim by the tag of no participant, which no process recovers.
 #[test]
 fn model_spsc_claim_by_an_unregistered_process_leaves_no_tag() {
-    explore(
-        "spsc: an unregistered process claims a role, a reaper",
-        || {
-            let fixture = Fixture::new();
-            finish([
-                fixture.start(1, None, move |lost| {
-                    // A claim that succeeds is kept.
-                    match lost.produce(1) {
-                        Ok(_) | Err(ClaimError::MembershipLost) => {}
-                        Err(other) => panic!("{other:?}"),
-                    }
-                }),
-                fixture.start(2, None, move |reaper| reaper.reap()),
-            ]);
-            assert_eq!(
-                fixture.state.holder(Role::Producer, 3),
-                None,
-                "the tag stays"
-            );
-            assert!(fixture.produce(2).is_ok());
-        },
-    );
+    explore(|| {
+        let fixture = Fixture::open();
+        finish([
+            fixture.start(1, None, move |lost| {
+                // A claim that succeeds is kept.
+                match lost.produce(1) {
+                    Ok(_) | Err(ClaimError::MembershipLost) => {}
+                    Err(other) => panic!("{other:?}"),
+                }
+            }),
+            fixture.start(2, None, move |reaper| reaper.reap()),
+        ]);
+        assert_eq!(
+            fixture.state.holder(Role::Producer, 3),
+            None,
+            "the tag stays"
+        );
+        assert!(fixture.produce(2).is_ok());
+    });
 }
 
 /// Hunts: an item pushed by a producer whose claim has passed to its successor.
 #[test]
 fn model_spsc_reaped_producer_detects_that_it_lost_its_claim() {
-    explore("spsc: a reaped producer checks its claim", || {
-        let fixture = Fixture::new();
+    explore(|| {
+        let fixture = Fixture::open();
         let lost = fixture.produce(1).expect("the role is free");
         fixture.reap();
         let next = fixture.produce(2).expect("the role is free");
         finish([fixture.start(1, None, move |late| {
-            assert!(!late.ring().is_held(&lost), "the claim is the successor's");
+            assert!(!late.ring().is_held(&lost), "the claim is the successor's")
         })]);
         assert!(fixture.ring().is_held(&next));
     });
@@ -116,8 +80,8 @@ fn model_spsc_reaped_producer_detects_that_it_lost_its_claim() {
 /// was reaped in the middle of a push has stored its position.
 #[test]
 fn model_spsc_stale_position_of_a_reaped_producer_loses_no_item() {
-    explore("spsc: a reaped producer commits late, a consumer", || {
-        let fixture = Fixture::new();
+    explore(|| {
+        let fixture = Fixture::open();
         let mut lost = fixture.produce(1).expect("the role is free");
         fixture.push(&mut lost);
         fixture.reap();
@@ -134,7 +98,7 @@ fn model_spsc_stale_position_of_a_reaped_producer_loses_no_item() {
             fixture.start(1, None, move |late| late.ring().commit(&mut { lost }, 1)),
             fixture.start(3, None, move |popper| popper.drain(&mut { consumer })),
             fixture.start(2, None, move |pusher| {
-                assert!(pusher.ring().available(&mut { next }).is_ok());
+                assert!(pusher.ring().available(&mut { next }).is_ok())
             }),
         ]);
         // As a producer does that finds no free slot, or is dropped.

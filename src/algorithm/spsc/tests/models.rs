@@ -7,11 +7,11 @@ use loom::sync::Arc;
 use super::super::{
     ClaimError, Consuming, Cursor, Producing, Role, RoleMarker, Spsc, SpscState, WaitOutcome,
 };
-use crate::facade::model::{explore, explore_deaths, explore_deaths_at_least, is_byte_locked};
+use crate::facade::model::{
+    explore, explore_deaths, explore_deaths_at_least, explore_two_deaths, is_byte_locked,
+};
 use crate::facade::{Deadline, Pace, Words, mutants};
 use crate::participant::stage::{KernelLiveness, StartWith, finish, players, start, tag};
-
-mod two_deaths;
 
 mutants! {
     model_spsc_every_item_arrives_once_in_order_and_no_wake_is_lost:
@@ -44,15 +44,15 @@ mutants! {
 }
 
 /// A ring, its slots and the number of items taken out.
-struct Fixture {
-    state: SpscState,
+pub(super) struct Fixture {
+    pub(super) state: SpscState,
     slots: Vec<Words<1>>,
     /// One more than the last item that a consumer has committed. loom does not track it.
     taken: UntrackedU64,
 }
 
 impl Fixture {
-    fn of(capacity: usize) -> Arc<Self> {
+    pub(super) fn of(capacity: usize) -> Arc<Self> {
         players();
         Arc::new(Self {
             state: SpscState::new(),
@@ -61,7 +61,7 @@ impl Fixture {
         })
     }
 
-    fn ring(&self) -> Spsc<'_> {
+    pub(super) fn ring(&self) -> Spsc<'_> {
         Spsc::new(&self.state, self.slots.len() as u64)
     }
 
@@ -83,7 +83,7 @@ impl Fixture {
     }
 
     /// Pushes the item that equals its position.
-    fn push(&self, cursor: &mut Cursor<Producing>) {
+    pub(super) fn push(&self, cursor: &mut Cursor<Producing>) {
         self.slot(cursor).write(&[cursor.position()]);
         self.ring().commit(cursor, 1);
     }
@@ -118,7 +118,7 @@ impl Fixture {
     }
 
     /// Pops each available item, without waiting.
-    fn drain(&self, cursor: &mut Cursor<Consuming>) {
+    pub(super) fn drain(&self, cursor: &mut Cursor<Consuming>) {
         while self.ring().refresh(cursor) != Ok(0) {
             self.pop(cursor);
         }
@@ -129,7 +129,7 @@ impl Fixture {
 /// are read; and a sleeper on either side that is not woken. The ring is full most of the time.
 #[test]
 fn model_spsc_every_item_arrives_once_in_order_and_no_wake_is_lost() {
-    explore("spsc: a producer and a consumer of one slot", || {
+    explore(|| {
         let fixture = Fixture::of(1);
         // Both roles are claimed from the beginning: neither process sees the other as
         // disconnected.
@@ -165,7 +165,7 @@ fn model_spsc_every_item_arrives_once_in_order_and_no_wake_is_lost() {
 /// the meantime; and a consumer that waits for a producer that is gone.
 #[test]
 fn model_spsc_items_committed_before_the_producer_left_or_died_arrive() {
-    explore_deaths_at_least("spsc: a producer leaves or is killed", 2, |death| {
+    explore_deaths_at_least(2, |death| {
         let fixture = Fixture::of(2);
         let (producer, consumer) = (fixture.clone(), fixture.clone());
         let push = fixture.claim::<Producing>(1).unwrap();
@@ -192,7 +192,7 @@ fn model_spsc_items_committed_before_the_producer_left_or_died_arrive() {
 /// Hunts: a length that no moment had, because its tail is older than its head.
 #[test]
 fn model_spsc_length_is_never_more_than_was_pushed() {
-    explore("spsc: an observer of one item", || {
+    explore(|| {
         let fixture = Fixture::of(3);
         let push = fixture.claim::<Producing>(1).unwrap();
         let pop = fixture.claim::<Consuming>(2).unwrap();
@@ -208,7 +208,7 @@ fn model_spsc_length_is_never_more_than_was_pushed() {
 /// position.
 #[test]
 fn model_spsc_successor_of_a_dead_consumer_continues_at_its_position() {
-    explore_deaths("spsc: a consumer killed, its successor", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::of(2);
         let mut push = fixture.claim::<Producing>(3).unwrap();
         fixture.push(&mut push);
@@ -244,7 +244,7 @@ fn model_spsc_successor_of_a_dead_consumer_continues_at_its_position() {
 /// Hunts: a role that passes on without its last holder's position.
 #[test]
 fn model_spsc_claim_of_a_released_role_continues_at_its_position() {
-    explore("spsc: two producers, one after the other", || {
+    explore(|| {
         let fixture = Fixture::of(2);
         let (first, second) = (fixture.clone(), fixture.clone());
         let push = fixture.claim::<Producing>(1).unwrap();
@@ -272,7 +272,7 @@ fn model_spsc_claim_of_a_released_role_continues_at_its_position() {
 /// a helper recovered the dead producer's claim.
 #[test]
 fn model_spsc_consumer_sees_a_reaped_producer_as_disconnected() {
-    explore_deaths("spsc: a producer killed, a reaper, a consumer", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::of(1);
         let push = fixture.claim::<Producing>(1).unwrap();
         finish([
@@ -300,11 +300,43 @@ fn model_spsc_consumer_sees_a_reaped_producer_as_disconnected() {
 /// Hunts: two processes that both claim a free role.
 #[test]
 fn model_spsc_role_has_one_holder() {
-    explore("spsc: two processes claim the producer's role", || {
+    explore(|| {
         let fixture = Fixture::of(2);
         finish([1, 2].map(|id| fixture.start(id, None, move |fixture| fixture.produce_one(id))));
         let mut cursor = fixture.claim::<Consuming>(3).unwrap();
         fixture.drain(&mut cursor);
         assert!((1..=2).contains(&fixture.taken.load(Relaxed)));
+    });
+}
+
+/// Hunts: an item that is lost or duplicated, or a claim that stays with a dead process, after
+/// producer and consumer have died.
+#[test]
+fn model_two_deaths_of_spsc_producer_and_consumer_leave_both_claims_free() {
+    explore_two_deaths(|[first, second]| {
+        let fixture = Fixture::of(1);
+        let (producer, consumer) = (fixture.clone(), fixture.clone());
+        finish([
+            start(1, first, move || producer.produce_one(1)),
+            start(2, second, move || {
+                let mut cursor = consumer.claim::<Consuming>(2).expect("the role is free");
+                consumer.drain(&mut cursor);
+                consumer.ring().leave(Role::Consumer, tag(2));
+            }),
+        ]);
+        finish([fixture.start(3, None, move |third| {
+            // A consumer that died between its commit and the count has taken an item that is
+            // not counted.
+            let mut pop = third
+                .claim::<Consuming>(3)
+                .expect("the holder has died or left");
+            third.taken.store(pop.position(), Relaxed);
+            third.drain(&mut pop);
+            let mut push = third
+                .claim::<Producing>(3)
+                .expect("the holder has died or left");
+            third.push(&mut push);
+            third.drain(&mut pop);
+        })]);
     });
 }

@@ -4,46 +4,7 @@ use std::time::Duration;
 
 use super::super::{ClaimError, Consuming, Corrupt, Producing, Role, Spsc, SpscState, WaitOutcome};
 use crate::facade::{Deadline, Ordering::Relaxed, Pace};
-use crate::participant::Liveness;
-use crate::participant::Tag;
-
-struct FixedLiveness {
-    alive: bool,
-    member: bool,
-}
-
-impl Liveness for FixedLiveness {
-    fn is_alive(&self, _: Tag) -> bool {
-        self.alive
-    }
-    fn is_member(&self) -> bool {
-        self.member
-    }
-    fn participants(&self) -> u32 {
-        8
-    }
-}
-
-const ALIVE: FixedLiveness = FixedLiveness {
-    alive: true,
-    member: true,
-};
-const DEAD: FixedLiveness = FixedLiveness {
-    alive: false,
-    ..ALIVE
-};
-const NOT_MEMBER: FixedLiveness = FixedLiveness {
-    member: false,
-    ..ALIVE
-};
-
-fn me() -> Tag {
-    Tag::new(3, 7).unwrap()
-}
-
-fn other() -> Tag {
-    Tag::new(4, 7).unwrap()
-}
+use crate::participant::tests::{ALIVE, DEAD, NOT_MEMBER, TestLiveness, me, other};
 
 #[test]
 fn capacity_is_exact_lap_after_lap() {
@@ -92,7 +53,7 @@ fn role_has_one_live_holder_and_a_dead_one_is_replaced() {
 fn endpoint_is_disconnected_once_its_peer_left_or_died_not_before_it_came() {
     let state = SpscState::new();
     let ring = Spsc::new(&state, 4);
-    let disconnected = |peers: &FixedLiveness| ring.is_disconnected(Role::Consumer, peers);
+    let disconnected = |peers: &TestLiveness| ring.is_disconnected(Role::Consumer, peers);
     assert_eq!(disconnected(&ALIVE), Ok(false));
     let mut push = ring.claim::<Producing>(me(), &ALIVE).unwrap();
     assert_eq!(disconnected(&ALIVE), Ok(false));
@@ -127,7 +88,7 @@ fn wait_ends_when_its_peer_is_gone_at_every_pace() {
         let ring = Spsc::new(&state, 4);
         let mut push = ring.claim::<Producing>(me(), &ALIVE).unwrap();
         let mut pop = ring.claim::<Consuming>(other(), &ALIVE).unwrap();
-        let mut wait = |peers: &FixedLiveness, until: &_| ring.wait(&mut pop, peers, until, pace);
+        let mut wait = |peers: &TestLiveness, until: &_| ring.wait(&mut pop, peers, until, pace);
         assert_eq!(wait(&ALIVE, &soon()), WaitOutcome::TimedOut);
         assert_eq!(
             wait(&NOT_MEMBER, &Deadline::never()),

@@ -162,7 +162,7 @@ impl Mail for Parent<'_> {
 /// another process makes dead letters of what the dead hold.
 #[test]
 fn model_tasks_a_result_that_was_committed_is_the_end_of_a_task() {
-    explore_deaths("tasks: a worker killed, a reaper, the parent", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::new();
         finish([
             fixture.start(1, death, move |worker| worker.work(1, 1)),
@@ -187,7 +187,7 @@ fn model_tasks_a_result_that_was_committed_is_the_end_of_a_task() {
 /// Hunts: a task that was cancelled and runs, or is neither cancelled nor run.
 #[test]
 fn model_tasks_a_cancelled_task_never_runs() {
-    explore("tasks: a worker and a cancel", || {
+    explore(|| {
         let fixture = Fixture::new();
         let cancelled = Arc::new(AtomicU64::new(0));
         let told = cancelled.clone();
@@ -208,7 +208,7 @@ fn model_tasks_a_cancelled_task_never_runs() {
 /// Hunts: a task that is condemned and ends as well, or whose time is that of what ran before.
 #[test]
 fn model_tasks_a_task_is_condemned_or_ends() {
-    explore("tasks: a worker and a limit", || {
+    explore(|| {
         let fixture = Fixture::new();
         let condemned = Arc::new(AtomicU64::new(0));
         let told = condemned.clone();
@@ -233,7 +233,7 @@ fn model_tasks_a_task_is_condemned_or_ends() {
 /// Hunts: a limit that ends the item behind the late one, or does not end it.
 #[test]
 fn model_tasks_the_item_that_is_too_late_is_the_last_one() {
-    explore("tasks: a worker with two items and a limit", || {
+    explore(|| {
         let fixture = Fixture::new();
         let (late, last) = (Arc::new(AtomicU64::new(9)), Arc::new(AtomicU64::new(9)));
         let (told, ran) = (late.clone(), last.clone());
@@ -267,7 +267,7 @@ fn model_tasks_the_item_that_is_too_late_is_the_last_one() {
 /// Hunts: results of a former task that are taken for those of the task that was running.
 #[test]
 fn model_tasks_results_in_the_buffer_of_a_killed_worker_are_of_its_task() {
-    explore_deaths("tasks: a worker killed among items", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::new();
         let victim = fixture.start(1, death, move |worker| {
             for task in [8, ID] {
@@ -289,7 +289,7 @@ fn model_tasks_results_in_the_buffer_of_a_killed_worker_are_of_its_task() {
 /// dies, and the worker that got the task after it.
 #[test]
 fn model_two_deaths_of_workers_of_one_task_keep_what_was_committed() {
-    explore_two_deaths("tasks: a worker, then a second one", |deaths| {
+    explore_two_deaths(|deaths| {
         let fixture = Fixture::new();
         let mut attempt = 1;
         for (id, death) in [(1, deaths[0]), (2, deaths[1]), (3, None)] {

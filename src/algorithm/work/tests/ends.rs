@@ -5,10 +5,10 @@ use super::super::wait::EventWaitError;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::super::{OwnedCell, TryError, WorkSendError};
-use super::fixture::{Fixture, Handle, handle};
+use super::fixture::{Fixture, Handle};
 use crate::facade::model::{explore, explore_deaths, explore_one_less, explore_two_deaths};
 use crate::facade::mutants;
-use crate::participant::stage::{StartWith, finish, start, tag};
+use crate::participant::stage::{StartWith, WithHandles, finish, start, tag};
 
 mutants! {
     model_work_thread_with_several_messages_is_told_of_the_end:
@@ -25,17 +25,12 @@ fn drain(receiver: &Handle<'_>) {
 /// Hunts: a message that is sent after a receiver was told that the queue is disconnected.
 #[test]
 fn model_work_no_message_arrives_after_the_end() {
-    explore("work: a sender, a closing process, a receiver", || {
+    explore(|| {
         let fixture = Fixture::of(1, 2);
         finish([
-            fixture.start(1, None, move |sender| {
-                let _ = handle(sender, 1).try_send(0);
-            }),
+            fixture.run(1, None, move |sender| sender.try_send(0)),
             fixture.start(3, None, move |closer| closer.work().close()),
-            fixture.start(2, None, move |receiver| {
-                let receiver = handle(receiver, 2);
-                drain(&receiver);
-            }),
+            fixture.run(2, None, move |receiver| drain(&receiver)),
         ]);
         assert_eq!(
             fixture.was_sent(0),
@@ -49,22 +44,22 @@ fn model_work_no_message_arrives_after_the_end() {
 /// Hunts: a sleeping sender or receiver that is not told of the end.
 #[test]
 fn model_work_sleepers_are_told_of_the_end() {
-    explore_one_less("work: two sleepers, a closing process", || {
+    explore_one_less(|| {
         let fixture = Fixture::of(1, 2);
-        let held = handle(&fixture, 1).loan().unwrap();
+        let held = fixture.handle(1).loan().unwrap();
         finish([
-            fixture.start(1, None, move |sender| {
-                assert_eq!(handle(sender, 1).send(0), Err(EventWaitError::Disconnected));
+            fixture.run(1, None, move |sender| {
+                assert_eq!(sender.send(0), Err(EventWaitError::Disconnected))
             }),
             fixture.start(2, None, move |receiver| {
                 assert_eq!(
-                    handle(receiver, 2).wait_and_ack(),
+                    receiver.handle(2).wait_and_ack(),
                     Err(EventWaitError::Disconnected)
                 );
             }),
             fixture.start(3, None, move |closer| closer.work().close()),
         ]);
-        let sent = handle(&fixture, 1).send_loan(held, 0);
+        let sent = fixture.handle(1).send_loan(held, 0);
         assert!(matches!(sent, Err(WorkSendError::Disconnected(_))));
     });
 }
@@ -81,7 +76,7 @@ const ENDS: [(End, u8); 4] = [
 
 /// Closes the queue while process 1 has a message in flight.
 fn closed(fixture: &Fixture) -> OwnedCell {
-    let holder = handle(fixture, 1);
+    let holder = fixture.handle(1);
     assert!(holder.try_send(0));
     let owned = holder.receive().unwrap();
     holder.read(owned);
@@ -94,14 +89,14 @@ fn closed(fixture: &Fixture) -> OwnedCell {
 #[test]
 fn model_work_redelivery_after_the_end_is_waited_for() {
     for (end, most) in ENDS {
-        explore_deaths("work: closed, a holder killed, a receiver", move |death| {
+        explore_deaths(move |death| {
             let fixture = Fixture::of(1, most);
             let owned = closed(&fixture);
             finish([
-                fixture.start(1, death, move |holder| end(&handle(holder, 1), owned)),
-                fixture.start(2, None, move |receiver| drain(&handle(receiver, 2))),
+                fixture.start(1, death, move |holder| end(&holder.handle(1), owned)),
+                fixture.start(2, None, move |receiver| drain(&receiver.handle(2))),
             ]);
-            let left = handle(&fixture, 2).receive();
+            let left = fixture.handle(2).receive();
             assert!(left.is_err(), "a message came after the end");
             fixture.check();
         });
@@ -112,13 +107,13 @@ fn model_work_redelivery_after_the_end_is_waited_for() {
 #[test]
 fn model_work_all_receivers_are_told_of_the_end() {
     for (end, most) in ENDS {
-        explore_one_less("work: closed, a holder, two receivers", move || {
+        explore_one_less(move || {
             let fixture = Fixture::of(1, most);
             let owned = closed(&fixture);
-            let receivers = [2, 3]
-                .map(|id| fixture.start(id, None, move |fixture| drain(&handle(fixture, id))));
+            let receivers =
+                [2, 3].map(|id| fixture.start(id, None, move |fixture| drain(&fixture.handle(id))));
             let holder = fixture.clone();
-            let holder = start(1, None, move || end(&handle(&holder, 1), owned));
+            let holder = start(1, None, move || end(&holder.handle(1), owned));
             finish(receivers.into_iter().chain([holder]));
             fixture.check();
         });
@@ -130,16 +125,14 @@ fn model_work_all_receivers_are_told_of_the_end() {
 #[test]
 fn model_work_thread_waits_for_the_message_of_another() {
     for (end, most) in ENDS {
-        explore("work: closed, two threads of a process", move || {
+        explore(move || {
             let fixture = Fixture::of(1, most);
             let owned = closed(&fixture);
             finish([
-                fixture.start(1, None, move |holder| end(&handle(holder, 1), owned)),
-                fixture.start(1, None, move |waiter| {
-                    drain(&handle(waiter, 1).on_thread(2))
-                }),
+                fixture.start(1, None, move |holder| end(&holder.handle(1), owned)),
+                fixture.run(1, None, move |waiter| drain(&waiter.on_thread(2))),
             ]);
-            let left = handle(&fixture, 2).receive();
+            let left = fixture.handle(2).receive();
             assert!(left.is_err(), "a message came after the end");
             fixture.check();
         });
@@ -150,63 +143,60 @@ fn model_work_thread_waits_for_the_message_of_another() {
 /// another process has a message.
 #[test]
 fn model_work_thread_with_several_messages_is_told_of_the_end() {
-    explore_deaths(
-        "work: closed, a holder of two, a holder of one, killed",
-        |death| {
-            let fixture = Fixture::of(3, 2);
-            let (victim, first) = (handle(&fixture, 1), handle(&fixture, 2));
-            assert!((0..3).all(|item| victim.try_send(item)));
-            let of_the_victim = victim.receive().unwrap();
-            victim.read(of_the_victim);
-            let held = first.receive().unwrap();
-            first.read(held);
-            let cursor = first.cursor.get();
-            fixture.work().close();
-            finish([
-                fixture.start(1, death, move |victim| handle(victim, 1).ack(of_the_victim)),
-                fixture.start(2, None, move |holder| {
-                    let holder = handle(holder, 2).with_cursor(cursor);
-                    let mut all = vec![held];
-                    let over = loop {
-                        match holder.wait() {
-                            Ok(owned) => {
-                                holder.read(owned);
-                                all.push(owned);
-                            }
-                            Err(ended) => break ended,
+    explore_deaths(|death| {
+        let fixture = Fixture::of(3, 2);
+        let (victim, first) = (fixture.handle(1), fixture.handle(2));
+        assert!((0..3).all(|item| victim.try_send(item)));
+        let of_the_victim = victim.receive().unwrap();
+        victim.read(of_the_victim);
+        let held = first.receive().unwrap();
+        first.read(held);
+        let cursor = first.cursor.get();
+        fixture.work().close();
+        finish([
+            fixture.run(1, death, move |victim| victim.ack(of_the_victim)),
+            fixture.start(2, None, move |holder| {
+                let holder = holder.handle(2).with_cursor(cursor);
+                let mut all = vec![held];
+                let over = loop {
+                    match holder.wait() {
+                        Ok(owned) => {
+                            holder.read(owned);
+                            all.push(owned);
                         }
-                    };
-                    assert_eq!(over, EventWaitError::Disconnected);
-                    assert_eq!(holder.receive(), Err(TryError::Disconnected));
-                    all.iter().for_each(|owned| holder.ack(*owned));
-                    assert_eq!(holder.receive(), Err(TryError::Disconnected));
-                }),
-            ]);
-            let left = handle(&fixture, 3).receive();
-            assert!(left.is_err(), "a message came after the end");
-            fixture.check();
-        },
-    );
+                        Err(ended) => break ended,
+                    }
+                };
+                assert_eq!(over, EventWaitError::Disconnected);
+                assert_eq!(holder.receive(), Err(TryError::Disconnected));
+                all.iter().for_each(|owned| holder.ack(*owned));
+                assert_eq!(holder.receive(), Err(TryError::Disconnected));
+            }),
+        ]);
+        let left = fixture.handle(3).receive();
+        assert!(left.is_err(), "a message came after the end");
+        fixture.check();
+    });
 }
 
 /// Hunts: the last message, lost after a receiver died with it and then another, although a third
 /// one waits.
 #[test]
 fn model_work_two_receivers_die_with_the_last_message() {
-    explore_two_deaths("work: closed, two killed, a third", |deaths| {
+    explore_two_deaths(|deaths| {
         let fixture = Fixture::of(1, 3);
         fixture.two_die.store(1, Relaxed);
-        assert!(handle(&fixture, 3).try_send(0));
+        assert!(fixture.handle(3).try_send(0));
         fixture.work().close();
         let victims = [1, 2].map(|id| {
             fixture.start(id, deaths[id as usize - 1], move |fixture| {
-                let _ = handle(fixture, id).poll();
+                fixture.handle(id).poll()
             })
         });
         finish(victims);
-        finish([fixture.start(3, None, move |waiter| drain(&handle(waiter, 3)))]);
+        finish([fixture.start(3, None, move |waiter| drain(&waiter.handle(3)))]);
         fixture.work().recover(tag(2));
-        let left = handle(&fixture, 3).receive();
+        let left = fixture.handle(3).receive();
         assert!(left.is_err(), "a message came after the end");
         fixture.check();
     });

@@ -14,7 +14,7 @@ use crate::facade::{AtomicU64, Deadline, Ordering, Pace, Words, mutation};
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
-use crate::participant::stage::{players, tag};
+use crate::participant::stage::{WithHandles, players, tag};
 use crate::wait::on_event::TryError;
 
 mod wraps;
@@ -313,7 +313,7 @@ impl Fixture {
     /// or is a dead letter; and that all cells and slots can be used again.
     pub(super) fn check(&self) {
         self.reap();
-        let last = handle(self, 3);
+        let last = self.handle(3);
         while last.poll().is_some() {}
         while let Some(dead_letter) = last.claim_dead_letter() {
             last.read(dead_letter);
@@ -345,13 +345,17 @@ impl Fixture {
     }
 }
 
-pub(super) fn handle(fixture: &Fixture, id: u32) -> Handle<'_> {
-    Handle {
-        fixture,
-        id,
-        thread: 1,
-        cursor: std::cell::Cell::new(fixture.start),
-        asks_registry: false,
+impl WithHandles for Fixture {
+    type Handle<'a> = Handle<'a>;
+
+    fn handle(&self, id: u32) -> Handle<'_> {
+        Handle {
+            fixture: self,
+            id,
+            thread: 1,
+            cursor: std::cell::Cell::new(self.start),
+            asks_registry: false,
+        }
     }
 }
 

@@ -3,14 +3,14 @@
 use loom::sync::Arc;
 
 use super::super::{Cursor, OwnedCell};
-use super::fixture::{Fixture, Handle, handle};
+use super::fixture::{Fixture, Handle};
 use crate::facade::Words;
 use crate::facade::model::{explore, explore_deaths};
-use crate::participant::stage::{StartWith, finish, start};
+use crate::participant::stage::{StartWith, WithHandles, finish, start};
 
 /// Delivers message 0 to process 1, in the last of two cells; returns it and the cursor after it.
 fn holding(fixture: &Fixture) -> (OwnedCell, Cursor) {
-    let holder = handle(fixture, 1);
+    let holder = fixture.handle(1);
     assert!(holder.try_send(7) && holder.try_send(0));
     assert_eq!(holder.poll(), Some(7));
     let owned = holder.receive().unwrap();
@@ -23,26 +23,23 @@ fn holding(fixture: &Fixture) -> (OwnedCell, Cursor) {
 #[test]
 fn model_work_queue_is_not_idle_while_a_holder_sends() {
     for receives in [false, true] {
-        explore(
-            "work: a holder that sends, a check for idleness",
-            move || {
-                let fixture = Fixture::of(2, 2);
-                let (owned, cursor) = holding(&fixture);
-                finish([
-                    fixture.start(1, None, move |holder| {
-                        let holder = handle(holder, 1).with_cursor(cursor);
-                        assert!(holder.try_send(1));
-                        holder.ack(owned);
-                        if receives {
-                            assert!(holder.receive().is_ok());
-                        }
-                    }),
-                    fixture.start(2, None, move |checker| {
-                        assert!(!checker.work().is_idle(), "one message is not done");
-                    }),
-                ]);
-            },
-        );
+        explore(move || {
+            let fixture = Fixture::of(2, 2);
+            let (owned, cursor) = holding(&fixture);
+            finish([
+                fixture.start(1, None, move |holder| {
+                    let holder = holder.handle(1).with_cursor(cursor);
+                    assert!(holder.try_send(1));
+                    holder.ack(owned);
+                    if receives {
+                        assert!(holder.receive().is_ok());
+                    }
+                }),
+                fixture.start(2, None, move |checker| {
+                    assert!(!checker.work().is_idle(), "one message is not done")
+                }),
+            ]);
+        });
     }
 }
 
@@ -59,31 +56,28 @@ const ENDS: [End; 3] = [
 #[test]
 fn model_work_idle_queue_wakes_its_waiter() {
     for end in ENDS {
-        explore(
-            "work: a holder that sends, a waiter for idleness",
-            move || {
-                let fixture = Fixture::of(2, 1);
-                let (owned, cursor) = holding(&fixture);
-                let written_before = Arc::new(Words::new([0]));
-                let (holder, sleeper, written) =
-                    (fixture.clone(), fixture.clone(), written_before.clone());
-                finish([
-                    start(1, None, move || {
-                        let holder = handle(&holder, 1).with_cursor(cursor);
-                        assert!(holder.try_send(1));
-                        end(&holder, owned);
-                        let owned = holder.receive().unwrap();
-                        written.write(&[1]);
-                        end(&holder, owned);
-                    }),
-                    start(2, None, move || {
-                        handle(&sleeper, 2).wait_idle();
-                        assert_eq!(written_before.read(), [1], "the waiter was woken too early");
-                    }),
-                ]);
-                fixture.check();
-            },
-        );
+        explore(move || {
+            let fixture = Fixture::of(2, 1);
+            let (owned, cursor) = holding(&fixture);
+            let written_before = Arc::new(Words::new([0]));
+            let (holder, sleeper, written) =
+                (fixture.clone(), fixture.clone(), written_before.clone());
+            finish([
+                start(1, None, move || {
+                    let holder = holder.handle(1).with_cursor(cursor);
+                    assert!(holder.try_send(1));
+                    end(&holder, owned);
+                    let owned = holder.receive().unwrap();
+                    written.write(&[1]);
+                    end(&holder, owned);
+                }),
+                start(2, None, move || {
+                    sleeper.handle(2).wait_idle();
+                    assert_eq!(written_before.read(), [1], "the waiter was woken too early");
+                }),
+            ]);
+            fixture.check();
+        });
     }
 }
 
@@ -92,22 +86,19 @@ fn model_work_idle_queue_wakes_its_waiter() {
 #[test]
 fn model_work_idle_queue_after_a_death_wakes_its_waiter() {
     for end in ENDS {
-        explore_deaths(
-            "work: a holder killed, a waiter for idleness",
-            move |death| {
-                let fixture = Fixture::of(1, 1);
-                let holder = handle(&fixture, 1);
-                assert!(holder.try_send(0));
-                let owned = holder.receive().unwrap();
-                holder.read(owned);
-                let (holder, sleeper, reaper) = (fixture.clone(), fixture.clone(), fixture.clone());
-                let holder = start(1, death, move || end(&handle(&holder, 1), owned));
-                let sleeper = start(2, None, move || handle(&sleeper, 2).wait_idle());
-                finish([holder]);
-                let reaper = start(3, None, move || reaper.reap());
-                finish([sleeper, reaper]);
-                fixture.check();
-            },
-        );
+        explore_deaths(move |death| {
+            let fixture = Fixture::of(1, 1);
+            let holder = fixture.handle(1);
+            assert!(holder.try_send(0));
+            let owned = holder.receive().unwrap();
+            holder.read(owned);
+            let (holder, sleeper, reaper) = (fixture.clone(), fixture.clone(), fixture.clone());
+            let holder = start(1, death, move || end(&holder.handle(1), owned));
+            let sleeper = start(2, None, move || sleeper.handle(2).wait_idle());
+            finish([holder]);
+            let reaper = start(3, None, move || reaper.reap());
+            finish([sleeper, reaper]);
+            fixture.check();
+        });
     }
 }

@@ -1,13 +1,13 @@
 //! Models of work queues: sending and receiving, with deaths at each step, and laps.
 
 use super::super::Cursor;
-use super::fixture::{Fixture, handle};
+use super::fixture::Fixture;
 use crate::algorithm::work::layout::{Entry, State};
 use crate::facade::model::{
     explore, explore_deaths, explore_one_less, is_byte_locked, unlock_byte,
 };
 use crate::facade::mutants;
-use crate::participant::stage::{StartWith, finish, start, tag};
+use crate::participant::stage::{StartWith, WithHandles, finish, start, tag};
 
 mutants! {
     model_work_queue_is_not_idle_while_a_holder_sends:
@@ -107,17 +107,15 @@ mutants! {
 /// that are not woken, over several laps: one cell, two slots.
 #[test]
 fn model_work_messages_arrive_once_in_order_and_no_wake_is_lost() {
-    explore("work: a sender and a receiver of one cell", || {
+    explore(|| {
         let fixture = Fixture::of(1, 2);
         finish([
-            fixture.start(1, None, move |sender| {
-                let sender = handle(sender, 1);
+            fixture.run(1, None, move |sender| {
                 for item in 0..3 {
                     assert_eq!(sender.send(item), Ok(()));
                 }
             }),
-            fixture.start(2, None, move |receiver| {
-                let receiver = handle(receiver, 2);
+            fixture.run(2, None, move |receiver| {
                 for item in 0..3 {
                     assert_eq!(receiver.wait_and_ack(), Ok(item));
                 }
@@ -131,15 +129,13 @@ fn model_work_messages_arrive_once_in_order_and_no_wake_is_lost() {
 /// a cell that is lost, or freed twice.
 #[test]
 fn model_work_sender_dies_beside_a_receiver() {
-    explore_deaths("work: a sender killed, a receiver", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::of(1, 2);
         finish([
-            fixture.start(1, death, move |victim| {
-                let victim = handle(victim, 1);
-                let _ = (victim.try_send(0), victim.try_send(1));
+            fixture.run(1, death, move |victim| {
+                (victim.try_send(0), victim.try_send(1))
             }),
-            fixture.start(2, None, move |receiver| {
-                let receiver = handle(receiver, 2);
+            fixture.run(2, None, move |receiver| {
                 let (first, second) = (receiver.poll(), receiver.poll());
                 assert!(
                     second != Some(1) || first == Some(0),
@@ -156,16 +152,13 @@ fn model_work_sender_dies_beside_a_receiver() {
 /// received; a message that is redelivered although it was acknowledged.
 #[test]
 fn model_work_receiver_dies_beside_another() {
-    explore_deaths("work: two receivers, one killed", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::of(2, 3);
-        let first = handle(&fixture, 3);
+        let first = fixture.handle(3);
         assert!(first.try_send(0) && first.try_send(1));
         finish([
-            fixture.start(1, death, move |victim| {
-                let _ = handle(victim, 1).poll();
-            }),
-            fixture.start(2, None, move |other| {
-                let other = handle(other, 2);
+            fixture.run(1, death, move |victim| victim.poll()),
+            fixture.run(2, None, move |other| {
                 assert!(other.poll().is_some(), "two messages, one other receiver");
                 other.fixture.reap();
                 let _ = other.poll();
@@ -178,25 +171,16 @@ fn model_work_receiver_dies_beside_another() {
 /// Hunts: the same where both processes send and receive.
 #[test]
 fn model_work_two_processes_send_and_receive_one_killed() {
-    explore_deaths(
-        "work: two processes that send and receive, one killed",
-        |death| {
-            let fixture = Fixture::of(2, 3);
-            let first = handle(&fixture, 3);
-            assert!(first.try_send(0));
-            finish([
-                fixture.start(1, death, move |victim| {
-                    let victim = handle(victim, 1);
-                    let _ = (victim.try_send(1), victim.poll());
-                }),
-                fixture.start(2, None, move |other| {
-                    let other = handle(other, 2);
-                    let _ = (other.try_send(3), other.poll());
-                }),
-            ]);
-            fixture.check();
-        },
-    );
+    explore_deaths(|death| {
+        let fixture = Fixture::of(2, 3);
+        let first = fixture.handle(3);
+        assert!(first.try_send(0));
+        finish([
+            fixture.run(1, death, move |victim| (victim.try_send(1), victim.poll())),
+            fixture.run(2, None, move |other| (other.try_send(3), other.poll())),
+        ]);
+        fixture.check();
+    });
 }
 
 /// The state of the cell of process 3 when it died; QUEUED stands for a message that it had sent.
@@ -209,7 +193,7 @@ const DEATH_STATES: [State; 4] = [
 
 /// Kills process 3 with a cell in `state`.
 fn died_at(fixture: &Fixture, state: State) {
-    let dead = handle(fixture, 3);
+    let dead = fixture.handle(3);
     if let State::Loaned | State::Sending = state {
         let owned = dead.loan().unwrap();
         let wanted = owned.word.owned_by(state, tag(3));
@@ -226,23 +210,20 @@ fn died_at(fixture: &Fixture, state: State) {
 #[test]
 fn model_work_helper_dies_too() {
     for state in DEATH_STATES {
-        explore_deaths(
-            "work: a dead process, a helper that is killed",
-            move |death| {
-                let fixture = Fixture::of(2, 3);
-                died_at(&fixture, state);
-                finish([
-                    fixture.start(1, death, move |helper| helper.work().recover(tag(3))),
-                    fixture.start(2, None, move |other| {
-                        other.work().recover(tag(3));
-                        let sent = handle(other, 2).try_send(1);
-                        assert!(sent, "two cells, one message at most");
-                    }),
-                ]);
-                // Process 3 is a new one, with the same tag; its predecessor was recovered.
-                fixture.check();
-            },
-        );
+        explore_deaths(move |death| {
+            let fixture = Fixture::of(2, 3);
+            died_at(&fixture, state);
+            finish([
+                fixture.start(1, death, move |helper| helper.work().recover(tag(3))),
+                fixture.start(2, None, move |other| {
+                    other.work().recover(tag(3));
+                    let sent = other.handle(2).try_send(1);
+                    assert!(sent, "two cells, one message at most");
+                }),
+            ]);
+            // Process 3 is a new one, with the same tag; its predecessor was recovered.
+            fixture.check();
+        });
     }
 }
 
@@ -251,21 +232,17 @@ fn model_work_helper_dies_too() {
 #[test]
 fn model_work_helper_beside_a_sender_and_receiver() {
     for state in DEATH_STATES {
-        explore(
-            "work: a dead process, a helper, a process that sends and receives",
-            move || {
-                let fixture = Fixture::of(2, 3);
-                died_at(&fixture, state);
-                finish([
-                    fixture.start(1, None, move |helper| helper.work().recover(tag(3))),
-                    fixture.start(2, None, move |other| {
-                        let other = handle(other, 2);
-                        let _ = (other.poll(), other.try_send(1), other.poll());
-                    }),
-                ]);
-                fixture.check();
-            },
-        );
+        explore(move || {
+            let fixture = Fixture::of(2, 3);
+            died_at(&fixture, state);
+            finish([
+                fixture.start(1, None, move |helper| helper.work().recover(tag(3))),
+                fixture.run(2, None, move |other| {
+                    (other.poll(), other.try_send(1), other.poll())
+                }),
+            ]);
+            fixture.check();
+        });
     }
 }
 
@@ -274,31 +251,26 @@ fn model_work_helper_beside_a_sender_and_receiver() {
 /// no receiver has come to the slot.
 #[test]
 fn model_work_slot_left_by_a_dead_receiver_is_freed_by_senders() {
-    explore_deaths(
-        "work: a receiver killed, a sender that wraps around",
-        |death| {
-            let fixture = Fixture::of(2, 3);
-            let sender = handle(&fixture, 3);
-            assert!(sender.try_send(0) && sender.try_send(1));
-            let known = sender.cursor.get();
-            let (victim, other) = (fixture.clone(), fixture.clone());
-            finish([start(1, death, move || {
-                let _ = handle(&victim, 1).poll();
-            })]);
-            fixture.reap();
-            let (sender, other) = (fixture.clone(), other);
-            finish([
-                start(3, None, move || {
-                    let _ = handle(&sender, 3).with_cursor(known).try_send(2);
-                }),
-                start(2, None, move || {
-                    let other = handle(&other, 2);
-                    let _ = (other.poll(), other.poll());
-                }),
-            ]);
-            fixture.check();
-        },
-    );
+    explore_deaths(|death| {
+        let fixture = Fixture::of(2, 3);
+        let sender = fixture.handle(3);
+        assert!(sender.try_send(0) && sender.try_send(1));
+        let known = sender.cursor.get();
+        let (victim, other) = (fixture.clone(), fixture.clone());
+        finish([start(1, death, move || victim.handle(1).poll())]);
+        fixture.reap();
+        let (sender, other) = (fixture.clone(), other);
+        finish([
+            start(3, None, move || {
+                sender.handle(3).with_cursor(known).try_send(2)
+            }),
+            start(2, None, move || {
+                let other = other.handle(2);
+                let _ = (other.poll(), other.poll());
+            }),
+        ]);
+        fixture.check();
+    });
 }
 
 /// Hunts: a slot that still names a finished message: a receiver was killed before it freed the
@@ -306,12 +278,10 @@ fn model_work_slot_left_by_a_dead_receiver_is_freed_by_senders() {
 /// unsent message.
 #[test]
 fn model_work_no_slot_names_a_finished_message() {
-    explore_deaths("work: a receiver killed, a reaper, another", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::of(2, 3);
-        assert!(handle(&fixture, 3).try_send(0));
-        finish([fixture.start(1, death, move |victim| {
-            let _ = handle(victim, 1).receive();
-        })]);
+        assert!(fixture.handle(3).try_send(0));
+        finish([fixture.run(1, death, move |victim| victim.receive())]);
         finish([
             fixture.start(2, None, move |reaper| reaper.reap()),
             fixture.start(3, None, move |other| {
@@ -320,7 +290,7 @@ fn model_work_no_slot_names_a_finished_message() {
                     epoch: 1,
                     ..Cursor::default()
                 };
-                let other = handle(other, 3).with_cursor(cursor);
+                let other = other.handle(3).with_cursor(cursor);
                 if let Ok(owned) = other.receive() {
                     assert_eq!(other.read(owned), 0);
                     other.ack(owned);
@@ -342,20 +312,20 @@ fn model_work_no_slot_names_a_finished_message() {
 /// around to it: process 1 is stopped between the cell and the slot, another may be slow there.
 #[test]
 fn model_work_slots_that_are_not_freed_yet_are_valid() {
-    explore("work: a stopped receiver, a slow one, a third", || {
+    explore(|| {
         let fixture = Fixture::of(2, 2);
-        let stopped = handle(&fixture, 1);
+        let stopped = fixture.handle(1);
         assert!(stopped.try_send(0) && stopped.try_send(1));
         let word = fixture.work().load_cell(0);
         assert!(fixture.work().transition(0, word, word.delivered(tag(1))));
         let receivers = [2, 3].map(|id| {
             fixture.start(id, None, move |fixture| {
-                let receiver = handle(fixture, id);
+                let receiver = fixture.handle(id);
                 let _ = (receiver.is_ready(), receiver.poll());
             })
         });
         finish(receivers);
-        let _ = handle(&fixture, 2).try_send(2);
+        let _ = fixture.handle(2).try_send(2);
         unlock_byte(0, 1);
         fixture.check();
     });
@@ -364,9 +334,9 @@ fn model_work_slots_that_are_not_freed_yet_are_valid() {
 /// Hunts: a handle that was idle for laps and reports corruption where there is none.
 #[test]
 fn model_work_idle_handle_catches_up() {
-    explore("work: a busy handle and an idle one", || {
+    explore(|| {
         let fixture = Fixture::of(1, 2);
-        let known = handle(&fixture, 1);
+        let known = fixture.handle(1);
         for item in 0..3 {
             assert!(known.try_send(item));
             assert_eq!(known.poll(), Some(item));
@@ -374,17 +344,14 @@ fn model_work_idle_handle_catches_up() {
         let known = known.cursor.get();
         finish([
             fixture.start(1, None, move |busy| {
-                let busy = handle(busy, 1).with_cursor(known);
+                let busy = busy.handle(1).with_cursor(known);
                 for item in 3..5 {
                     if busy.try_send(item) {
                         let _ = busy.poll();
                     }
                 }
             }),
-            fixture.start(2, None, move |idle| {
-                let idle = handle(idle, 2);
-                let _ = (idle.poll(), idle.try_send(5));
-            }),
+            fixture.run(2, None, move |idle| (idle.poll(), idle.try_send(5))),
         ]);
         fixture.check();
     });

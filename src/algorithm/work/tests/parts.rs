@@ -1,9 +1,9 @@
 //! Models of messages of more than one cell.
 
 use super::super::OwnedCell;
-use super::fixture::{Fixture, Handle, handle};
+use super::fixture::{Fixture, Handle};
 use crate::facade::model::{explore, explore_deaths, set_clock, unlock_byte};
-use crate::participant::stage::{StartWith, finish, tag};
+use crate::participant::stage::{StartWith, WithHandles, finish, tag};
 
 /// Loans two cells, the second as a part of the first.
 fn loan_two(handle: &Handle<'_>) -> Option<OwnedCell> {
@@ -26,18 +26,17 @@ fn free(handle: &Handle<'_>, head: OwnedCell) {
 /// loan of two cells, or as it gave it up.
 #[test]
 fn model_work_parts_of_a_dead_owner_are_freed() {
-    explore_deaths("work: an owner of two cells killed, a reaper", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::of(2, 2);
         finish([
-            fixture.start(1, death, move |victim| {
-                let victim = handle(victim, 1);
+            fixture.run(1, death, move |victim| {
                 if let Some(head) = loan_two(&victim) {
                     free(&victim, head);
                 }
             }),
             fixture.start(2, None, move |other| {
                 other.reap();
-                let other = handle(other, 2);
+                let other = other.handle(2);
                 if let Some(head) = loan_two(&other) {
                     assert!(has_its_part(other.fixture, head));
                     free(&other, head);
@@ -51,22 +50,22 @@ fn model_work_parts_of_a_dead_owner_are_freed() {
 /// Hunts: a part of a later message that a slow helper frees for an earlier one.
 #[test]
 fn model_work_slow_helper_frees_no_part_of_another_message() {
-    explore("work: two cells of a dead owner, two helpers", || {
+    explore(|| {
         let fixture = Fixture::of(2, 2);
-        let head = loan_two(&handle(&fixture, 1)).unwrap();
+        let head = loan_two(&fixture.handle(1)).unwrap();
         assert_eq!(head.cell, 0);
         unlock_byte(0, 1);
         finish([
             fixture.start(2, None, move |slow| slow.work().recover(tag(1))),
             fixture.start(3, None, move |quick| {
                 quick.work().recover(tag(1));
-                assert!(loan_two(&handle(quick, 3)).is_some(), "a cell is lost");
+                assert!(loan_two(&quick.handle(3)).is_some(), "a cell is lost");
             }),
         ]);
         let word = fixture.work().load_cell(0);
         let head = OwnedCell { cell: 0, word };
         assert!(has_its_part(&fixture, head), "the part was taken away");
-        free(&handle(&fixture, 3), head);
+        free(&fixture.handle(3), head);
         fixture.check();
     });
 }
@@ -75,9 +74,9 @@ fn model_work_slow_helper_frees_no_part_of_another_message() {
 /// receiver was killed while it had the message or freed it.
 #[test]
 fn model_work_message_keeps_its_part() {
-    explore_deaths("work: a receiver of two cells killed, another", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::of(2, 3);
-        let sender = handle(&fixture, 3);
+        let sender = fixture.handle(3);
         let head = loan_two(&sender).unwrap();
         assert_eq!(sender.send_loan(head, 0), Ok(()));
         let receive = move |receiver: &Handle<'_>| {
@@ -91,14 +90,14 @@ fn model_work_message_keeps_its_part() {
             }
         };
         finish([
-            fixture.start(1, death, move |victim| receive(&handle(victim, 1))),
+            fixture.start(1, death, move |victim| receive(&victim.handle(1))),
             fixture.start(2, None, move |other| {
                 other.reap();
-                receive(&handle(other, 2));
+                receive(&other.handle(2));
             }),
         ]);
         fixture.reap();
-        receive(&handle(&fixture, 3));
+        receive(&fixture.handle(3));
         assert!(fixture.was_tried(0), "the message or its part is lost");
         fixture.check();
     });
@@ -110,27 +109,24 @@ fn model_work_message_keeps_its_part() {
 #[test]
 fn model_work_stopped_helper_frees_no_part_of_a_later_message() {
     for access in 2..8 {
-        explore(
-            "work: a helper of parts that is stopped for long",
-            move || {
-                set_clock(0);
-                let fixture = Fixture::of(2, 2);
-                let head = loan_two(&handle(&fixture, 1)).unwrap();
-                assert_eq!(head.cell, 0);
-                unlock_byte(0, 1);
-                fixture.stop_at_cell(access, |fixture| {
-                    set_clock(10_000_000_000);
-                    fixture.loan_two_after_all_versions();
-                });
-                fixture.work().recover(tag(1));
-                assert!(fixture.stopped(), "no process was stopped at {access}");
-                let word = fixture.work().load_cell(0);
-                let head = OwnedCell { cell: 0, word };
-                assert!(has_its_part(&fixture, head), "the part was taken away");
-                free(&handle(&fixture, 3), head);
-                fixture.check();
-                set_clock(0);
-            },
-        );
+        explore(move || {
+            set_clock(0);
+            let fixture = Fixture::of(2, 2);
+            let head = loan_two(&fixture.handle(1)).unwrap();
+            assert_eq!(head.cell, 0);
+            unlock_byte(0, 1);
+            fixture.stop_at_cell(access, |fixture| {
+                set_clock(10_000_000_000);
+                fixture.loan_two_after_all_versions();
+            });
+            fixture.work().recover(tag(1));
+            assert!(fixture.stopped(), "no process was stopped at {access}");
+            let word = fixture.work().load_cell(0);
+            let head = OwnedCell { cell: 0, word };
+            assert!(has_its_part(&fixture, head), "the part was taken away");
+            free(&fixture.handle(3), head);
+            fixture.check();
+            set_clock(0);
+        });
     }
 }

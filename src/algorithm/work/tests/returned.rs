@@ -2,14 +2,14 @@
 //! letters.
 
 use super::super::{Cursor, OwnedCell};
-use super::fixture::{Fixture, Handle, handle};
+use super::fixture::{Fixture, Handle};
 use crate::algorithm::work::layout::State;
 use crate::facade::model::{explore, explore_deaths, set_clock, unlock_byte};
-use crate::participant::stage::{StartWith, finish, start, tag};
+use crate::participant::stage::{StartWith, WithHandles, finish, start, tag};
 
 /// Delivers a message to process 1; returns it and the cursor after it.
 fn delivered(fixture: &Fixture) -> (OwnedCell, Cursor) {
-    let receiver = handle(fixture, 1);
+    let receiver = fixture.handle(1);
     assert!(receiver.try_send(0));
     let owned = receiver.receive().unwrap();
     receiver.read(owned);
@@ -30,24 +30,24 @@ fn wait_and_ack(sleeper: &Handle<'_>, attempt: u8) {
 /// that is redelivered although it was acknowledged, or with the wrong number of attempts.
 #[test]
 fn model_work_message_of_a_dead_holder_wakes_a_sleeper() {
-    explore_deaths("work: a holder killed, a sleeper, a reaper", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::of(2, 3);
         let (owned, cursor) = delivered(&fixture);
         let (victim, sleeper, reaper) = (fixture.clone(), fixture.clone(), fixture.clone());
         let victim = start(1, death, move || {
-            let victim = handle(&victim, 1).with_cursor(cursor);
+            let victim = victim.handle(1).with_cursor(cursor);
             victim.ack(owned);
             let _ = victim.try_send(1);
         });
         let sleeper = start(2, None, move || {
-            wait_and_ack(&handle(&sleeper, 2).with_cursor(cursor), 2);
+            wait_and_ack(&sleeper.handle(2).with_cursor(cursor), 2)
         });
         finish([victim]);
         let reaper = start(3, None, move || {
             reaper.reap();
             if reaper.was_tried(0) && !reaper.was_sent(1) {
                 // No message may be left for the sleeper.
-                let _ = handle(&reaper, 3).with_cursor(cursor).try_send(2);
+                let _ = reaper.handle(3).with_cursor(cursor).try_send(2);
             }
         });
         finish([sleeper, reaper]);
@@ -59,27 +59,24 @@ fn model_work_message_of_a_dead_holder_wakes_a_sleeper() {
 /// returned before; the holder is killed at each step.
 #[test]
 fn model_work_returned_message_wakes_a_sleeper() {
-    explore_deaths(
-        "work: a holder returns a message, killed, a sleeper",
-        |death| {
-            let fixture = Fixture::of(1, 3);
-            let (owned, cursor) = delivered(&fixture);
-            handle(&fixture, 1).return_message(owned);
-            let owned = handle(&fixture, 1).receive().unwrap();
-            assert_eq!(owned.word.attempts(), 2);
-            let (victim, sleeper, reaper) = (fixture.clone(), fixture.clone(), fixture.clone());
-            let victim = start(1, death, move || {
-                handle(&victim, 1).with_cursor(cursor).return_message(owned);
-            });
-            let sleeper = start(2, None, move || {
-                wait_and_ack(&handle(&sleeper, 2).with_cursor(cursor), 3);
-            });
-            finish([victim]);
-            let reaper = start(3, None, move || reaper.reap());
-            finish([sleeper, reaper]);
-            fixture.check();
-        },
-    );
+    explore_deaths(|death| {
+        let fixture = Fixture::of(1, 3);
+        let (owned, cursor) = delivered(&fixture);
+        fixture.handle(1).return_message(owned);
+        let owned = fixture.handle(1).receive().unwrap();
+        assert_eq!(owned.word.attempts(), 2);
+        let (victim, sleeper, reaper) = (fixture.clone(), fixture.clone(), fixture.clone());
+        let victim = start(1, death, move || {
+            victim.handle(1).with_cursor(cursor).return_message(owned)
+        });
+        let sleeper = start(2, None, move || {
+            wait_and_ack(&sleeper.handle(2).with_cursor(cursor), 3)
+        });
+        finish([victim]);
+        let reaper = start(3, None, move || reaper.reap());
+        finish([sleeper, reaper]);
+        fixture.check();
+    });
 }
 
 /// Hunts: a message that is delayed although the process that returned it was killed before the
@@ -88,48 +85,46 @@ fn model_work_returned_message_wakes_a_sleeper() {
 #[test]
 fn model_work_killed_return_does_not_delay_or_is_committed() {
     const LATER: u64 = 1 << 40;
-    explore_deaths(
-        "work: a holder returns a message with a delay, killed",
-        |death| {
-            set_clock(0);
-            let fixture = Fixture::of(1, 4);
-            let (owned, cursor) = delivered(&fixture);
-            finish([fixture.start(1, death, move |victim| {
-                handle(victim, 1)
-                    .with_cursor(cursor)
-                    .return_until(owned, LATER);
-            })]);
-            let is_committed = fixture.work().load_cell(owned.cell).state() == Some(State::Delayed);
-            fixture.reap();
-            let other = handle(&fixture, 2).with_cursor(cursor);
-            let early = other.receive();
-            assert_eq!(early.is_err(), is_committed, "committed: {is_committed}");
-            set_clock(2 * LATER);
-            let again = early
-                .or_else(|_| other.receive())
-                .expect("the message is due");
-            assert_eq!((other.read(again), again.word.attempts()), (0, 2));
-            set_clock(0);
-            other.return_message(again);
-            let owned = other.receive().expect("the message is not delayed");
-            assert_eq!((other.read(owned), owned.word.attempts()), (0, 3));
-            other.ack(owned);
-            fixture.check();
-        },
-    );
+    explore_deaths(|death| {
+        set_clock(0);
+        let fixture = Fixture::of(1, 4);
+        let (owned, cursor) = delivered(&fixture);
+        finish([fixture.start(1, death, move |victim| {
+            victim
+                .handle(1)
+                .with_cursor(cursor)
+                .return_until(owned, LATER);
+        })]);
+        let is_committed = fixture.work().load_cell(owned.cell).state() == Some(State::Delayed);
+        fixture.reap();
+        let other = fixture.handle(2).with_cursor(cursor);
+        let early = other.receive();
+        assert_eq!(early.is_err(), is_committed, "committed: {is_committed}");
+        set_clock(2 * LATER);
+        let again = early
+            .or_else(|_| other.receive())
+            .expect("the message is due");
+        assert_eq!((other.read(again), again.word.attempts()), (0, 2));
+        set_clock(0);
+        other.return_message(again);
+        let owned = other.receive().expect("the message is not delayed");
+        assert_eq!((other.read(owned), owned.word.attempts()), (0, 3));
+        other.ack(owned);
+        fixture.check();
+    });
 }
 
 /// Hunts: a receiver that observes the epoch of returned messages and does not find them.
 #[test]
 fn model_work_receiver_finds_the_messages_of_an_epoch() {
-    explore("work: a dead holder, a reaper, a receiver", || {
+    explore(|| {
         let fixture = Fixture::of(1, 2);
         let (_, cursor) = delivered(&fixture);
         unlock_byte(0, 1);
         finish([
             fixture.start(2, None, move |reaper| reaper.reap()),
             fixture.start(3, None, move |receiver| {
-                let receiver = handle(receiver, 3).with_cursor(cursor);
+                let receiver = receiver.handle(3).with_cursor(cursor);
                 let received = receiver.receive();
                 let observed = receiver.cursor.get().epoch != cursor.epoch;
                 assert!(!observed || received.is_ok(), "the message was not found");
@@ -148,37 +143,33 @@ fn model_work_receiver_finds_the_messages_of_an_epoch() {
 /// message before it in its cell was.
 #[test]
 fn model_work_holder_of_a_dead_letter_dies() {
-    explore_deaths(
-        "work: two receivers of a dead letter, one killed",
-        |death| {
-            let fixture = Fixture::of(1, 2);
-            let (owned, cursor) = delivered(&fixture);
-            handle(&fixture, 1).return_message(owned);
-            let first = handle(&fixture, 1);
-            let owned = first.receive().unwrap();
-            first.return_until(owned, 5);
-            finish([
-                fixture.start(1, death, move |victim| {
-                    let victim = handle(victim, 1).with_cursor(cursor);
-                    if let Some(dead_letter) = victim.claim_dead_letter() {
-                        assert!(victim.fixture.work().is_idle(), "a dead letter is done");
-                        victim.read(dead_letter);
-                        victim.ack(dead_letter);
-                        assert!(victim.try_send(1));
-                    }
-                    let _ = victim.poll();
-                }),
-                fixture.start(2, None, move |other| {
-                    let other = handle(other, 2);
-                    if let Some(dead_letter) = other.claim_dead_letter() {
-                        assert!(other.receive().is_err(), "there is no other message");
-                        other.read(dead_letter);
-                        other.ack(dead_letter);
-                    }
-                    other.fixture.work().recover(tag(3));
-                }),
-            ]);
-            fixture.check();
-        },
-    );
+    explore_deaths(|death| {
+        let fixture = Fixture::of(1, 2);
+        let (owned, cursor) = delivered(&fixture);
+        fixture.handle(1).return_message(owned);
+        let first = fixture.handle(1);
+        let owned = first.receive().unwrap();
+        first.return_until(owned, 5);
+        finish([
+            fixture.start(1, death, move |victim| {
+                let victim = victim.handle(1).with_cursor(cursor);
+                if let Some(dead_letter) = victim.claim_dead_letter() {
+                    assert!(victim.fixture.work().is_idle(), "a dead letter is done");
+                    victim.read(dead_letter);
+                    victim.ack(dead_letter);
+                    assert!(victim.try_send(1));
+                }
+                let _ = victim.poll();
+            }),
+            fixture.run(2, None, move |other| {
+                if let Some(dead_letter) = other.claim_dead_letter() {
+                    assert!(other.receive().is_err(), "there is no other message");
+                    other.read(dead_letter);
+                    other.ack(dead_letter);
+                }
+                other.fixture.work().recover(tag(3));
+            }),
+        ]);
+        fixture.check();
+    });
 }

@@ -3,27 +3,25 @@
 use loom::sync::Arc;
 
 use super::super::{OwnedCell, WorkSendError};
-use super::fixture::{Fixture, Handle, LATER, handle};
+use super::fixture::{Fixture, Handle, LATER};
 use crate::algorithm::work::layout::{CellWord, Entry, State};
 use crate::facade::model::{explore, explore_deaths, set_clock};
-use crate::participant::stage::{StartWith, finish, tag};
+use crate::participant::stage::{StartWith, WithHandles, finish, tag};
 
 /// Hunts: a message that is lost, duplicated or out of order, or a slot reported as corrupt,
 /// because a lap or a version has no more bits: three messages through one cell and two slots, of
 /// which the first are the last of both.
 #[test]
 fn model_work_laps_and_versions_wrap_around() {
-    explore("work: a sender and a receiver, at the last lap", || {
+    explore(|| {
         let fixture = Fixture::late(1, 2);
         finish([
-            fixture.start(1, None, move |sender| {
-                let sender = handle(sender, 1);
+            fixture.run(1, None, move |sender| {
                 for item in 0..3 {
                     assert_eq!(sender.send(item), Ok(()));
                 }
             }),
-            fixture.start(2, None, move |receiver| {
-                let receiver = handle(receiver, 2);
+            fixture.run(2, None, move |receiver| {
                 for item in 0..3 {
                     assert_eq!(receiver.wait_and_ack(), Ok(item));
                 }
@@ -37,23 +35,16 @@ fn model_work_laps_and_versions_wrap_around() {
 /// of the last version, and others continue into the first ones.
 #[test]
 fn model_work_state_of_the_dead_in_the_last_lap_is_found() {
-    explore_deaths("work: a receiver killed at the last lap, others", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::late(2, 3);
-        let sender = handle(&fixture, 3);
+        let sender = fixture.handle(3);
         assert!(sender.try_send(0) && sender.try_send(1));
         let known = sender.cursor.get();
-        finish([fixture.start(1, death, move |victim| {
-            let _ = handle(victim, 1).poll();
-        })]);
+        finish([fixture.run(1, death, move |victim| victim.poll())]);
         fixture.reap();
         finish([
-            fixture.start(3, None, move |sender| {
-                let _ = handle(sender, 3).with_cursor(known).try_send(2);
-            }),
-            fixture.start(2, None, move |other| {
-                let other = handle(other, 2);
-                let _ = (other.poll(), other.poll());
-            }),
+            fixture.run(3, None, move |sender| sender.with_cursor(known).try_send(2)),
+            fixture.run(2, None, move |other| (other.poll(), other.poll())),
         ]);
         fixture.check();
     });
@@ -63,10 +54,10 @@ fn model_work_state_of_the_dead_in_the_last_lap_is_found() {
 /// continued.
 #[test]
 fn model_work_handle_idle_since_the_last_lap_catches_up() {
-    explore("work: a handle in the first lap, one of the last", || {
+    explore(|| {
         let fixture = Fixture::late(1, 2);
-        let known = handle(&fixture, 1).cursor.get();
-        let first = handle(&fixture, 1);
+        let known = fixture.handle(1).cursor.get();
+        let first = fixture.handle(1);
         for item in 0..3 {
             assert!(first.try_send(item));
             assert_eq!(first.poll(), Some(item));
@@ -74,13 +65,13 @@ fn model_work_handle_idle_since_the_last_lap_catches_up() {
         let now = first.cursor.get();
         finish([
             fixture.start(1, None, move |busy| {
-                let busy = handle(busy, 1).with_cursor(now);
+                let busy = busy.handle(1).with_cursor(now);
                 if busy.try_send(3) {
                     let _ = busy.poll();
                 }
             }),
             fixture.start(2, None, move |idle| {
-                let idle = handle(idle, 2).with_cursor(known);
+                let idle = idle.handle(2).with_cursor(known);
                 let _ = (idle.poll(), idle.try_send(5));
             }),
         ]);
@@ -93,26 +84,23 @@ fn model_work_handle_idle_since_the_last_lap_catches_up() {
 #[test]
 fn model_work_handle_stopped_for_half_of_all_laps_catches_up() {
     for access in 1..8 {
-        explore(
-            "work: a handle stopped while the ring wraps around",
-            move || {
-                let fixture = Fixture::of(1, 2);
-                let known = handle(&fixture, 1).cursor.get();
-                let first = handle(&fixture, 1);
-                for item in 0..3 {
-                    assert!(first.try_send(item));
-                    assert_eq!(first.poll(), Some(item));
-                }
-                let idle = handle(&fixture, 2).with_cursor(known);
-                fixture.stop_at_slot(access, Fixture::go_on_for_half_of_all_laps);
-                assert!(!idle.is_ready() && idle.receive().is_err());
-                assert!(idle.try_send(5));
-                let _ = fixture.stopped();
-                let other = handle(&fixture, 3);
-                assert_eq!(other.poll(), Some(5));
-                fixture.check();
-            },
-        );
+        explore(move || {
+            let fixture = Fixture::of(1, 2);
+            let known = fixture.handle(1).cursor.get();
+            let first = fixture.handle(1);
+            for item in 0..3 {
+                assert!(first.try_send(item));
+                assert_eq!(first.poll(), Some(item));
+            }
+            let idle = fixture.handle(2).with_cursor(known);
+            fixture.stop_at_slot(access, Fixture::go_on_for_half_of_all_laps);
+            assert!(!idle.is_ready() && idle.receive().is_err());
+            assert!(idle.try_send(5));
+            let _ = fixture.stopped();
+            let other = fixture.handle(3);
+            assert_eq!(other.poll(), Some(5));
+            fixture.check();
+        });
     }
 }
 
@@ -126,7 +114,7 @@ const FIRST: Entry = Entry {
 /// acknowledged.
 fn received_but_named() -> Arc<Fixture> {
     let fixture = Fixture::of(2, 2);
-    let other = handle(&fixture, 2);
+    let other = fixture.handle(2);
     assert!(other.try_send(0));
     // As a receiver does, except for the slot.
     let work = fixture.work();
@@ -151,9 +139,9 @@ fn received_but_named() -> Arc<Fixture> {
 fn model_work_stopped_helper_frees_no_later_message() {
     for access in 1..4 {
         for receives in [false, true] {
-            explore("work: a helper that is stopped for long", move || {
+            explore(move || {
                 let fixture = received_but_named();
-                let helper = handle(&fixture, 1);
+                let helper = fixture.handle(1);
                 fixture.stop_at_slot(access, |fixture| {
                     fixture.return_after_all_versions(FIRST, 5);
                 });
@@ -165,7 +153,7 @@ fn model_work_stopped_helper_frees_no_later_message() {
                 };
                 assert!(received.is_none_or(|item| item == 5));
                 if fixture.stopped() && received.is_none() {
-                    assert_eq!(handle(&fixture, 3).poll(), Some(5), "the message is lost");
+                    assert_eq!(fixture.handle(3).poll(), Some(5), "the message is lost");
                 }
                 fixture.check();
             });
@@ -177,10 +165,10 @@ fn model_work_stopped_helper_frees_no_later_message() {
 /// being written there now because the version has the same bits as the slot's.
 #[test]
 fn model_work_stopped_receiver_takes_no_unsent_message() {
-    explore("work: a receiver that is stopped for long", || {
+    explore(|| {
         let fixture = Fixture::of(2, 2);
-        assert!(handle(&fixture, 2).try_send(0));
-        let receiver = handle(&fixture, 1);
+        assert!(fixture.handle(2).try_send(0));
+        let receiver = fixture.handle(1);
         fixture.stop_at_cell(1, Fixture::begin_to_send_after_all_versions_of_slots);
         assert!(receiver.receive().is_err(), "the message was not sent");
         assert!(fixture.stopped());
@@ -209,70 +197,65 @@ fn send_again(sender: &Handle<'_>, owned: OwnedCell) {
 /// sender is killed at each step.
 #[test]
 fn model_work_send_succeeds_if_its_message_is_received() {
-    explore_deaths(
-        "work: closed, a sender killed, a receiver that was stopped for long",
-        |death| {
-            let fixture = Fixture::of(2, 2);
-            assert!(handle(&fixture, 1).try_send(0));
-            fixture.stop_at_cell(2, Fixture::close_after_all_versions);
-            finish([
-                fixture.start(1, death, move |sender| {
-                    if let Some(owned) = loaned_again(sender, 1) {
-                        send_again(&handle(sender, 1), owned);
-                    }
-                }),
-                fixture.start(2, None, move |receiver| {
-                    let received = handle(receiver, 2).poll();
-                    assert!(received.is_none_or(|item| item == 5));
-                }),
-            ]);
-            assert!(fixture.stopped());
-            if let Some(owned) = loaned_again(&fixture, 1) {
-                let _ = handle(&fixture, 1).with(|work, cursor, _| work.ack(cursor, owned));
-            }
-            fixture.check();
-            let is_known = fixture.was_sent(5) == fixture.was_tried(5);
-            assert!(is_known || death.is_some(), "the message was received");
-        },
-    );
+    explore_deaths(|death| {
+        let fixture = Fixture::of(2, 2);
+        assert!(fixture.handle(1).try_send(0));
+        fixture.stop_at_cell(2, Fixture::close_after_all_versions);
+        finish([
+            fixture.start(1, death, move |sender| {
+                if let Some(owned) = loaned_again(sender, 1) {
+                    send_again(&sender.handle(1), owned);
+                }
+            }),
+            fixture.start(2, None, move |receiver| {
+                let received = receiver.handle(2).poll();
+                assert!(received.is_none_or(|item| item == 5));
+            }),
+        ]);
+        assert!(fixture.stopped());
+        if let Some(owned) = loaned_again(&fixture, 1) {
+            let _ = fixture
+                .handle(1)
+                .with(|work, cursor, _| work.ack(cursor, owned));
+        }
+        fixture.check();
+        let is_known = fixture.was_sent(5) == fixture.was_tried(5);
+        assert!(is_known || death.is_some(), "the message was received");
+    });
 }
 
 /// Hunts: the same where the receiver is killed at each step.
 #[test]
 fn model_work_message_received_before_it_was_sent_outlives_its_receiver() {
-    explore_deaths(
-        "work: closed, a sender, a receiver that was stopped for long, killed",
-        |death| {
-            let fixture = Fixture::of(2, 2);
-            assert!(handle(&fixture, 3).try_send(0));
-            let sending = fixture.work().load_cell(0);
-            fixture.close_after_all_versions_for(3);
-            finish([
-                fixture.start(1, death, move |receiver| {
-                    let receiver = handle(receiver, 1);
-                    let word = sending.delivered(tag(1));
-                    if receiver.fixture.work().transition(0, sending, word) {
-                        let owned = OwnedCell { cell: 0, word };
-                        assert_eq!(receiver.read(owned), 5);
-                        receiver.ack(owned);
-                    }
-                }),
-                fixture.start(3, None, move |sender| {
-                    let owned = loaned_again(sender, 3).expect("the cell is its own");
-                    send_again(&handle(sender, 3), owned);
-                }),
-            ]);
-            fixture.check();
-            assert_eq!(fixture.was_sent(5), fixture.was_tried(5));
-        },
-    );
+    explore_deaths(|death| {
+        let fixture = Fixture::of(2, 2);
+        assert!(fixture.handle(3).try_send(0));
+        let sending = fixture.work().load_cell(0);
+        fixture.close_after_all_versions_for(3);
+        finish([
+            fixture.run(1, death, move |receiver| {
+                let word = sending.delivered(tag(1));
+                if receiver.fixture.work().transition(0, sending, word) {
+                    let owned = OwnedCell { cell: 0, word };
+                    assert_eq!(receiver.read(owned), 5);
+                    receiver.ack(owned);
+                }
+            }),
+            fixture.start(3, None, move |sender| {
+                let owned = loaned_again(sender, 3).expect("the cell is its own");
+                send_again(&sender.handle(3), owned);
+            }),
+        ]);
+        fixture.check();
+        assert_eq!(fixture.was_sent(5), fixture.was_tried(5));
+    });
 }
 
 /// Returns a queue of one cell with message 0, which was returned for the first time, not to be
 /// redelivered before `due`.
 fn delayed(due: u64) -> Arc<Fixture> {
     let fixture = Fixture::of(1, 4);
-    let first = handle(&fixture, 3);
+    let first = fixture.handle(3);
     assert!(first.try_send(0));
     let owned = first.receive().unwrap();
     first.read(owned);
@@ -285,27 +268,24 @@ fn delayed(due: u64) -> Arc<Fixture> {
 #[test]
 fn model_work_delayed_message_is_not_taken_as_due() {
     for another in [false, true] {
-        explore(
-            "work: a receiver of a delayed message, stopped for long",
-            move || {
-                set_clock(LATER / 2);
-                let fixture = if another {
-                    let fixture = delayed(LATER);
-                    // The time of another message, which the cell had in between.
-                    fixture.work().set_not_before(0, 1);
-                    fixture
-                } else {
-                    delayed(LATER / 2)
-                };
-                let receiver = handle(&fixture, 1);
-                fixture.stop_at_cell(2, Fixture::delay_after_all_versions);
-                assert!(receiver.receive().is_err(), "the message is not due");
-                assert!(fixture.stopped());
-                set_clock(LATER);
-                assert_eq!(receiver.poll(), Some(0));
-                set_clock(0);
-                fixture.check();
-            },
-        );
+        explore(move || {
+            set_clock(LATER / 2);
+            let fixture = if another {
+                let fixture = delayed(LATER);
+                // The time of another message, which the cell had in between.
+                fixture.work().set_not_before(0, 1);
+                fixture
+            } else {
+                delayed(LATER / 2)
+            };
+            let receiver = fixture.handle(1);
+            fixture.stop_at_cell(2, Fixture::delay_after_all_versions);
+            assert!(receiver.receive().is_err(), "the message is not due");
+            assert!(fixture.stopped());
+            set_clock(LATER);
+            assert_eq!(receiver.poll(), Some(0));
+            set_clock(0);
+            fixture.check();
+        });
     }
 }

@@ -12,7 +12,7 @@ use crate::participant::attachment::{Attachment, Link, Shared, Table};
 use crate::participant::own_tag::OwnTag;
 use crate::participant::registry::tests::Word;
 use crate::participant::registry::{ByteLocks, Joined, Registry};
-use crate::participant::stage::{ModelByteLocks, finish, start};
+use crate::participant::stage::{ModelByteLocks, StartWith, finish, start};
 
 mutants! {
     model_attachment_that_comes_while_the_last_goes_is_the_same_participant:
@@ -202,42 +202,36 @@ fn tag_of(handle: &Handle) -> Tag {
 /// is full, or has a second membership, or loses its membership while it has a handle.
 #[test]
 fn model_attachment_that_comes_while_the_last_goes_is_the_same_participant() {
-    explore_at_least(
-        "attachment: a thread closes, another opens, one index",
-        3,
-        || {
-            let segment = Segment::create();
-            let last = alone(|| {
-                let handle = open(&segment);
-                handle.tag();
-                Given::new(handle)
-            });
-            let other = segment.clone();
-            finish([
-                start(1, None, move || drop(last.take())),
-                start(1, None, move || {
-                    let first = open(&other);
-                    let tag = tag_of(&first);
-                    let second = open(&other);
-                    assert_eq!(tag_of(&second), tag, "two participants");
-                    drop(first);
-                    assert_eq!(tag_of(&second), tag, "two participants");
-                }),
-            ]);
-            assert_left(&segment);
-        },
-    );
+    explore_at_least(3, || {
+        let segment = Segment::create();
+        let last = alone(|| {
+            let handle = open(&segment);
+            handle.tag();
+            Given::new(handle)
+        });
+        finish([
+            start(1, None, move || drop(last.take())),
+            segment.start(1, None, move |other| {
+                let first = open(&other);
+                let tag = tag_of(&first);
+                let second = open(&other);
+                assert_eq!(tag_of(&second), tag, "two participants");
+                drop(first);
+                assert_eq!(tag_of(&second), tag, "two participants");
+            }),
+        ]);
+        assert_left(&segment);
+    });
 }
 
 /// Hunts: two threads that open at once and are two participants, by two mappings or by joining
 /// twice through one.
 #[test]
 fn model_attachments_of_two_threads_are_one_participant() {
-    explore_at_least("attachment: two come and go, one index", 3, || {
+    explore_at_least(3, || {
         let segment = Segment::create();
         finish([(); 2].map(|()| {
-            let segment = segment.clone();
-            start(1, None, move || {
+            segment.start(1, None, move |segment| {
                 let handle = open(&segment);
                 tag_of(&handle);
             })
@@ -250,49 +244,44 @@ fn model_attachments_of_two_threads_are_one_participant() {
 /// process does not get the index.
 #[test]
 fn model_attachment_wherever_its_process_dies_another_gets_the_index() {
-    explore_deaths_at_least(
-        "attachment: a victim opens and closes, another opens",
-        3,
-        |death| {
-            let segment = Segment::create();
-            let (victim, other) = (segment.clone(), segment.clone());
-            finish([
-                start(1, death, move || {
-                    for _ in 0..2 {
-                        // A process that dies drops nothing.
-                        let mut handle = ManuallyDrop::new(open(&victim));
-                        if let Some(tag) = handle.try_tag() {
-                            handle.assert_stands(tag);
-                        }
-                        // SAFETY: dropped once.
-                        unsafe { ManuallyDrop::drop(&mut handle) };
-                    }
-                }),
-                start(2, None, move || {
-                    let handle = open(&other);
-                    handle.segment.reap();
+    explore_deaths_at_least(3, |death| {
+        let segment = Segment::create();
+        let (victim, other) = (segment.clone(), segment.clone());
+        finish([
+            start(1, death, move || {
+                for _ in 0..2 {
+                    // A process that dies drops nothing.
+                    let mut handle = ManuallyDrop::new(open(&victim));
                     if let Some(tag) = handle.try_tag() {
                         handle.assert_stands(tag);
                     }
-                }),
-            ]);
-            segment.reap();
-            process(3, None, || {
-                tag_of(&open(&segment));
-            });
-        },
-    );
+                    // SAFETY: dropped once.
+                    unsafe { ManuallyDrop::drop(&mut handle) };
+                }
+            }),
+            start(2, None, move || {
+                let handle = open(&other);
+                handle.segment.reap();
+                if let Some(tag) = handle.try_tag() {
+                    handle.assert_stands(tag);
+                }
+            }),
+        ]);
+        segment.reap();
+        process(3, None, || {
+            tag_of(&open(&segment));
+        });
+    });
 }
 
 /// Hunts: a tag that a thread read without the exclusion and put into a word, where its reader does
 /// not see the registry say that it lives.
 #[test]
 fn model_attachment_whose_tag_another_thread_puts_down_is_alive() {
-    explore_at_least("attachment: a joiner, a claimer, an asker", 3, || {
+    explore_at_least(3, || {
         let segment = Segment::create();
         let handle = alone(|| open(&segment));
         let (joins, claims) = (Given::new(handle.clone()), Given::new(handle));
-        let asked = segment.clone();
         finish([
             start(1, None, move || {
                 let handle = ManuallyDrop::new(joins.take());
@@ -306,7 +295,7 @@ fn model_attachment_whose_tag_another_thread_puts_down_is_alive() {
                     word.store(tag.bits(), Ordering::Release);
                 }
             }),
-            start(2, None, move || {
+            segment.start(2, None, move |asked| {
                 let word = asked.word.load(Ordering::Acquire);
                 if let Some(tag) = Tag::in_word(word, 1) {
                     let lives = asked.registry().probe(tag, &ModelByteLocks(running()));
@@ -321,7 +310,7 @@ fn model_attachment_whose_tag_another_thread_puts_down_is_alive() {
 /// away the membership that the first has joined anew.
 #[test]
 fn model_attachment_that_lost_its_membership_is_rejoined_once() {
-    explore_at_least("attachment: two learn of a lost membership", 3, || {
+    explore_at_least(3, || {
         let segment = Segment::create();
         let (handle, lost) = alone(|| {
             let handle = open(&segment);
@@ -346,7 +335,7 @@ fn model_attachment_that_lost_its_membership_is_rejoined_once() {
 /// thread holds something: a peer gets the index.
 #[test]
 fn model_attachment_that_was_told_of_a_loss_that_is_none_stays() {
-    explore_at_least("attachment: one told, one at work, a peer", 3, || {
+    explore_at_least(3, || {
         let segment = Segment::create();
         let (handle, tag) = alone(|| {
             let handle = open(&segment);
@@ -375,7 +364,7 @@ fn model_attachment_that_was_told_of_a_loss_that_is_none_stays() {
 /// handle.
 #[test]
 fn model_attachment_that_goes_last_leaves_after_all_was_done() {
-    explore_at_least("attachment: two go", 3, || {
+    explore_at_least(3, || {
         let segment = Segment::create();
         let handle = alone(|| {
             let handle = open(&segment);

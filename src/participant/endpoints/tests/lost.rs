@@ -4,10 +4,11 @@
 use loom::sync::Arc;
 
 use super::super::{Endpoint, EndpointCounts, EndpointError, owner};
+use super::EndpointWords;
 use crate::facade::model::{explore, explore_deaths};
 use crate::facade::{AtomicU64, Ordering, mutants};
 use crate::participant::hand_over::TakeOverError;
-use crate::participant::stage::{ModelRegistry, finish, players, start, successor, tag};
+use crate::participant::stage::{ModelRegistry, StartWith, finish, players, successor, tag};
 
 mutants! {
     model_endpoints_count_no_reaped_sender:
@@ -21,9 +22,7 @@ mutants! {
 
 /// The end of a queue, and the registry.
 struct End {
-    word: AtomicU64,
-    renewed: [AtomicU64; 2],
-    cells: [AtomicU64; 3],
+    words: EndpointWords,
     registry: ModelRegistry,
 }
 
@@ -31,19 +30,13 @@ impl End {
     fn new() -> Arc<Self> {
         players();
         Arc::new(Self {
-            word: AtomicU64::new(0),
-            renewed: [0; 2].map(AtomicU64::new),
-            cells: [0; 3].map(AtomicU64::new),
+            words: EndpointWords::new(),
             registry: ModelRegistry::new(),
         })
     }
 
     fn endpoints(&self) -> EndpointCounts<'_> {
-        EndpointCounts {
-            word: &self.word,
-            renewed: &self.renewed,
-            cells: &self.cells,
-        }
+        self.words.endpoints()
     }
 
     /// Unregisters and recovers process 1, which lives.
@@ -94,14 +87,13 @@ impl End {
 /// Hunts: a count of an unregistered tag in a cell that no reaper visits again.
 #[test]
 fn model_endpoints_count_no_reaped_sender() {
-    explore("endpoints: a reaped sender counts itself, a reaper", || {
+    explore(|| {
         let end = End::new();
-        let (lost, reaper) = (end.clone(), end.clone());
         finish([
-            start(1, None, move || lost.count()),
-            start(2, None, move || reaper.reap()),
+            end.start(1, None, move |lost| lost.count()),
+            end.start(2, None, move |reaper| reaper.reap()),
         ]);
-        let cell = end.cells[0].load(Ordering::Relaxed);
+        let cell = end.words.cells[0].load(Ordering::Relaxed);
         assert_ne!(owner(cell), tag(1).bits(), "it is counted");
         end.close();
     });
@@ -110,40 +102,32 @@ fn model_endpoints_count_no_reaped_sender() {
 /// Hunts: the same, of a child that takes an end over from its parent, which leaves afterwards.
 #[test]
 fn model_endpoints_take_over_counts_no_reaped_child() {
-    explore(
-        "endpoints: a reaped child takes an end over, a reaper",
-        || {
-            let end = End::new();
-            let peers = end.registry.liveness(3);
-            let counted = end.endpoints().count(Endpoint::Sender, tag(3), &peers);
-            assert!(counted.is_ok(), "{counted:?}");
-            let (lost, reaper) = (end.clone(), end.clone());
-            finish([
-                start(1, None, move || lost.take_over()),
-                start(2, None, move || reaper.reap()),
-            ]);
-            end.endpoints().uncount(Endpoint::Sender, tag(3), &peers);
-            let cell = end.cells[0].load(Ordering::Relaxed);
-            assert_ne!(owner(cell), tag(1).bits(), "it is counted");
-            end.close();
-        },
-    );
+    explore(|| {
+        let end = End::new();
+        let peers = end.registry.liveness(3);
+        let counted = end.endpoints().count(Endpoint::Sender, tag(3), &peers);
+        assert!(counted.is_ok(), "{counted:?}");
+        finish([
+            end.start(1, None, move |lost| lost.take_over()),
+            end.start(2, None, move |reaper| reaper.reap()),
+        ]);
+        end.endpoints().uncount(Endpoint::Sender, tag(3), &peers);
+        let cell = end.words.cells[0].load(Ordering::Relaxed);
+        assert_ne!(owner(cell), tag(1).bits(), "it is counted");
+        end.close();
+    });
 }
 
 /// Hunts: an index whose owners are never counted, because a reaped process was killed with its tag
 /// there.
 #[test]
 fn model_endpoints_after_a_reaped_sender_was_killed_the_next_owner_counts() {
-    explore_deaths(
-        "endpoints: a reaped sender counts itself and is killed",
-        |death| {
-            let end = End::new();
-            let (lost, reaper) = (end.clone(), end.clone());
-            finish([
-                start(1, death, move || lost.count()),
-                start(2, None, move || reaper.reap()),
-            ]);
-            end.close();
-        },
-    );
+    explore_deaths(|death| {
+        let end = End::new();
+        finish([
+            end.start(1, death, move |lost| lost.count()),
+            end.start(2, None, move |reaper| reaper.reap()),
+        ]);
+        end.close();
+    });
 }

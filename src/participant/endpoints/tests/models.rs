@@ -3,13 +3,14 @@
 use loom::sync::Arc;
 
 use super::super::{Endpoint, EndpointCounts};
-use crate::facade::model::{explore, explore_at_least, explore_deaths, is_byte_locked};
+use super::EndpointWords;
+use crate::facade::model::{
+    explore, explore_at_least, explore_deaths, explore_two_deaths, is_byte_locked,
+};
 use crate::facade::{AtomicU64, Words, mutants};
-use crate::participant::stage::{KernelLiveness, finish, players, start, tag};
+use crate::participant::stage::{KernelLiveness, StartWith, finish, players, start, tag};
 
 mod hand_over;
-mod two_deaths;
-
 mutants! {
     model_endpoints_the_last_two_leave_at_once:
         130 "a receiver that finds it over does not acquire",
@@ -43,9 +44,7 @@ mutants! {
 
 /// The end of a queue, and what its senders sent.
 struct End {
-    word: AtomicU64,
-    renewed: [AtomicU64; 2],
-    cells: [AtomicU64; 3],
+    words: EndpointWords,
     sent: [Words<1>; 2],
 }
 
@@ -53,19 +52,13 @@ impl End {
     fn new() -> Arc<Self> {
         players();
         Arc::new(Self {
-            word: AtomicU64::new(0),
-            renewed: [0; 2].map(AtomicU64::new),
-            cells: [0; 3].map(AtomicU64::new),
+            words: EndpointWords::new(),
             sent: [0; 2].map(|_| Words::new([0])),
         })
     }
 
     fn endpoints(&self) -> EndpointCounts<'_> {
-        EndpointCounts {
-            word: &self.word,
-            renewed: &self.renewed,
-            cells: &self.cells,
-        }
+        self.words.endpoints()
     }
 
     fn count(&self, id: u32) {
@@ -89,14 +82,13 @@ impl End {
 /// does not see what they sent.
 #[test]
 fn model_endpoints_the_last_two_leave_at_once() {
-    explore_at_least("endpoints: two senders leave, a receiver looks", 3, || {
+    explore_at_least(3, || {
         let end = End::new();
         end.count(1);
         end.count(2);
         let receiver = end.clone();
         let senders = [1, 2].map(|id| {
-            let end = end.clone();
-            start(id, None, move || {
+            end.start(id, None, move |end| {
                 end.sent[id as usize - 1].write(&[1]);
                 end.uncount(id);
             })
@@ -117,13 +109,12 @@ fn model_endpoints_the_last_two_leave_at_once() {
 /// Hunts: a newcomer that is counted and taken for gone.
 #[test]
 fn model_endpoints_a_sender_leaves_as_another_is_counted() {
-    explore("endpoints: a sender leaves, one comes", || {
+    explore(|| {
         let end = End::new();
         end.count(1);
-        let (old, new) = (end.clone(), end.clone());
         finish([
-            start(1, None, move || old.uncount(1)),
-            start(2, None, move || new.count(2)),
+            end.start(1, None, move |old| old.uncount(1)),
+            end.start(2, None, move |new| new.count(2)),
         ]);
         assert!(!end.is_over(), "a sender is counted");
         end.uncount(2);
@@ -134,7 +125,7 @@ fn model_endpoints_a_sender_leaves_as_another_is_counted() {
 /// Hunts: a sender that died at any step of leaving and still counts after it was reaped.
 #[test]
 fn model_endpoints_the_last_sender_dies_as_it_leaves() {
-    explore_deaths("endpoints: the last sender dies as it leaves", |death| {
+    explore_deaths(|death| {
         let end = End::new();
         end.count(1);
         let (last, reaper) = (end.clone(), end.clone());
@@ -149,5 +140,32 @@ fn model_endpoints_the_last_sender_dies_as_it_leaves() {
             end.endpoints().recover(tag(1));
         }
         assert!(end.is_over(), "it still counts");
+    });
+}
+
+/// Hunts: the last two senders, which die in the middle of being counted or uncounted and still
+/// count after both were reaped, each by a helper that finds the other alive or dead.
+#[test]
+fn model_two_deaths_of_the_last_senders_are_noticed() {
+    explore_two_deaths(|[first, second]| {
+        let end = End::new();
+        end.count(1);
+        let reap = |end: &End| {
+            for id in [1, 2] {
+                if !is_byte_locked(id - 1) {
+                    end.endpoints().recover(tag(id));
+                }
+            }
+        };
+        finish([
+            end.start(1, first, move |old| old.uncount(1)),
+            end.start(2, second, move |new| {
+                new.count(2);
+                new.uncount(2);
+            }),
+            end.start(3, None, move |helper| reap(&helper)),
+        ]);
+        reap(&end);
+        assert!(end.is_over(), "a sender counts that is dead or has left");
     });
 }

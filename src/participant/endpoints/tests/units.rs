@@ -1,53 +1,35 @@
 //! Counting at the endpoints of a queue, one step after the other.
 
-use super::super::{Endpoint, EndpointCounts, EndpointError, MOST};
-use crate::facade::AtomicU64;
+use super::super::{Endpoint, EndpointError, MOST};
+use super::EndpointWords;
 use crate::participant::Liveness;
 use crate::participant::Tag;
 #[cfg(feature = "process")]
 use crate::participant::hand_over::TakeOverError;
-
-struct AllAlive;
-
-impl Liveness for AllAlive {
-    fn is_alive(&self, _tag: Tag) -> bool {
-        true
-    }
-    fn is_member(&self) -> bool {
-        true
-    }
-    fn participants(&self) -> u32 {
-        2
-    }
-}
+use crate::participant::tests::ALIVE;
 
 #[test]
 fn an_endpoint_is_gone_when_its_last_participant_is_uncounted() {
-    let (word, renewed) = (AtomicU64::new(0), [0; 2].map(AtomicU64::new));
-    let cells = [0, 0].map(AtomicU64::new);
-    let endpoints = EndpointCounts {
-        word: &word,
-        renewed: &renewed,
-        cells: &cells,
-    };
+    let words = EndpointWords::new();
+    let endpoints = words.endpoints();
     let [first, second] = [0, 1].map(|index| Tag::new(index, 1).unwrap());
     for endpoint in [Endpoint::Sender, Endpoint::Receiver] {
         let over = || endpoints.is_over(endpoint.other());
         let may_end = || endpoints.may_end(endpoint.other());
         assert!(!over() && !may_end(), "no sender was ever counted");
-        assert_eq!(endpoints.count(endpoint, first, &AllAlive), Ok(true));
-        assert_eq!(endpoints.count(endpoint, first, &AllAlive), Ok(false));
-        assert_eq!(endpoints.count(endpoint, second, &AllAlive), Ok(false));
+        assert_eq!(endpoints.count(endpoint, first, &ALIVE), Ok(true));
+        assert_eq!(endpoints.count(endpoint, first, &ALIVE), Ok(false));
+        assert_eq!(endpoints.count(endpoint, second, &ALIVE), Ok(false));
         assert!(may_end());
-        assert!(!endpoints.uncount(endpoint, first, &AllAlive) && !over());
-        assert!(!endpoints.uncount(endpoint, first, &AllAlive) && !over());
-        assert!(endpoints.uncount(endpoint, second, &AllAlive) && over());
+        assert!(!endpoints.uncount(endpoint, first, &ALIVE) && !over());
+        assert!(!endpoints.uncount(endpoint, first, &ALIVE) && !over());
+        assert!(endpoints.uncount(endpoint, second, &ALIVE) && over());
         assert!(
-            !endpoints.uncount(endpoint, second, &AllAlive),
+            !endpoints.uncount(endpoint, second, &ALIVE),
             "it is not counted"
         );
         assert!(!may_end(), "it has ended");
-        assert_eq!(endpoints.count(endpoint, second, &AllAlive), Ok(true));
+        assert_eq!(endpoints.count(endpoint, second, &ALIVE), Ok(true));
         assert!(!over() && may_end(), "a sender was counted again");
         endpoints.recover(second);
         assert!(over(), "it was dead");
@@ -64,74 +46,53 @@ fn an_endpoint_is_gone_when_its_last_participant_is_uncounted() {
 #[cfg(feature = "process")]
 #[test]
 fn an_end_that_was_handed_over_before_a_new_beginning_is_over() {
-    let (word, renewed) = (AtomicU64::new(0), [0; 2].map(AtomicU64::new));
-    let cells = [0; 3].map(AtomicU64::new);
-    let endpoints = EndpointCounts {
-        word: &word,
-        renewed: &renewed,
-        cells: &cells,
-    };
+    let words = EndpointWords::new();
+    let endpoints = words.endpoints();
     let [parent, other, child] = [0, 1, 2].map(|index| Tag::new(index, 1).unwrap());
     for endpoint in [Endpoint::Sender, Endpoint::Receiver] {
-        endpoints.count(endpoint, parent, &AllAlive).unwrap();
+        endpoints.count(endpoint, parent, &ALIVE).unwrap();
         let early = endpoints.as_of();
         // It dies, and others are told.
-        assert!(endpoints.uncount(endpoint, parent, &AllAlive));
-        assert_eq!(endpoints.count(endpoint, other, &AllAlive), Ok(true));
+        assert!(endpoints.uncount(endpoint, parent, &ALIVE));
+        assert_eq!(endpoints.count(endpoint, other, &ALIVE), Ok(true));
         let late = endpoints.as_of();
         let over = Err((TakeOverError::Over, false));
-        assert_eq!(
-            endpoints.take_over((endpoint, early), child, &AllAlive),
-            over
-        );
+        assert_eq!(endpoints.take_over((endpoint, early), child, &ALIVE), over);
         // What the other one hands over is not.
-        assert_eq!(
-            endpoints.take_over((endpoint, late), child, &AllAlive),
-            Ok(())
-        );
+        assert_eq!(endpoints.take_over((endpoint, late), child, &ALIVE), Ok(()));
         assert!(!endpoints.is_over(endpoint.other()));
     }
 }
 
 #[test]
 fn a_cell_that_is_full_is_refused_and_keeps_its_count() {
-    let (word, renewed) = (AtomicU64::new(0), [0; 2].map(AtomicU64::new));
-    let cells = [AtomicU64::new(0)];
-    let endpoints = EndpointCounts {
-        word: &word,
-        renewed: &renewed,
-        cells: &cells,
-    };
+    let words = EndpointWords::new();
+    let endpoints = words.endpoints();
     let me = Tag::new(0, 1).unwrap();
     for endpoint in [Endpoint::Sender, Endpoint::Receiver] {
         for _ in 0..MOST {
-            endpoints.count(endpoint, me, &AllAlive).unwrap();
+            endpoints.count(endpoint, me, &ALIVE).unwrap();
         }
         assert_eq!(
-            endpoints.count(endpoint, me, &AllAlive),
+            endpoints.count(endpoint, me, &ALIVE),
             Err(EndpointError::TooMany)
         );
-        assert!(!endpoints.uncount(endpoint, me, &AllAlive));
-        assert_eq!(endpoints.count(endpoint, me, &AllAlive), Ok(false));
+        assert!(!endpoints.uncount(endpoint, me, &ALIVE));
+        assert_eq!(endpoints.count(endpoint, me, &ALIVE), Ok(false));
     }
 }
 
 #[test]
 fn a_cell_that_is_anothers_is_left_to_it() {
-    let (word, renewed) = (AtomicU64::new(0), [0; 2].map(AtomicU64::new));
-    let cells = [AtomicU64::new(0)];
-    let endpoints = EndpointCounts {
-        word: &word,
-        renewed: &renewed,
-        cells: &cells,
-    };
+    let words = EndpointWords::new();
+    let endpoints = words.endpoints();
     let [before, after] = [1, 2].map(|generation| Tag::new(0, generation).unwrap());
-    endpoints.count(Endpoint::Sender, after, &AllAlive).unwrap();
-    let late = endpoints.count(Endpoint::Sender, before, &AllAlive);
+    endpoints.count(Endpoint::Sender, after, &ALIVE).unwrap();
+    let late = endpoints.count(Endpoint::Sender, before, &ALIVE);
     assert_eq!(late, Err(EndpointError::MembershipLost));
-    assert!(!endpoints.uncount(Endpoint::Sender, before, &AllAlive));
+    assert!(!endpoints.uncount(Endpoint::Sender, before, &ALIVE));
     assert!(!endpoints.is_over(Endpoint::Receiver));
-    assert!(endpoints.uncount(Endpoint::Sender, after, &AllAlive));
+    assert!(endpoints.uncount(Endpoint::Sender, after, &ALIVE));
 }
 
 /// A registry that lists tags of the second generation only.
@@ -162,21 +123,16 @@ fn what_no_participant_counts_is_cleared_by_the_next_owner_of_the_index() {
         1023,
         5 << 10 | 7,
     ] {
-        let (word, renewed) = (AtomicU64::new(0), [0; 2].map(AtomicU64::new));
-        let cells = [0, 0].map(AtomicU64::new);
-        let endpoints = EndpointCounts {
-            word: &word,
-            renewed: &renewed,
-            cells: &cells,
-        };
+        let words = EndpointWords::new();
+        let endpoints = words.endpoints();
         let counted = u64::from(unregistered) + 3 * Endpoint::Receiver.one();
-        cells[0].store(counted, crate::facade::Ordering::Relaxed);
+        words.cells[0].store(counted, crate::facade::Ordering::Relaxed);
         assert_eq!(
             endpoints.count(Endpoint::Sender, me, &Second),
             Ok(true),
             "{unregistered:#x}"
         );
-        let cell = cells[0].load(crate::facade::Ordering::Relaxed);
+        let cell = words.cells[0].load(crate::facade::Ordering::Relaxed);
         assert_eq!(cell, u64::from(me.bits()) + Endpoint::Sender.one());
         assert!(endpoints.uncount(Endpoint::Sender, me, &Second));
     }

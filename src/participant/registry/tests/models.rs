@@ -7,14 +7,13 @@ use super::super::{Joined, Reaped, Registry};
 use super::Word;
 use crate::algorithm::mutex::MutexState;
 use crate::facade::model::{
-    die, explore_at_least, explore_deaths, explore_deaths_at_least, lock_byte, process, unlock_byte,
+    die, explore_at_least, explore_deaths, explore_deaths_at_least, explore_two_deaths, lock_byte,
+    process, unlock_byte,
 };
 use crate::facade::{AtomicU32, Deadline, Ordering, Words, barrier_after_rmw, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::stage::{ModelByteLocks, Pair, finish, start};
-
-mod two_deaths;
+use crate::participant::stage::{ModelByteLocks, Pair, StartWith, finish, start};
 
 mutants! {
     model_registry_a_joiner_that_comes_second_leaves_no_trace:
@@ -185,13 +184,13 @@ impl<const N: usize> Club<N> {
 /// Hunts: two joiners that get one index; a joiner that gets none although it was alone.
 #[test]
 fn model_registry_two_joiners_never_share_an_index() {
-    explore_at_least("two joiners, one index", 4, || {
+    explore_at_least(4, || {
         let club = Club::<1>::open();
         let room = Arc::new(Number::new(0));
         finish([1, 2].map(|id| {
             let (club, room) = (club.clone(), room.clone());
             start(id, None, move || {
-                room.fetch_add(u32::from(club.live(id)), Ordering::Relaxed);
+                room.fetch_add(u32::from(club.live(id)), Ordering::Relaxed)
             })
         }));
         assert!(room.load(Ordering::Relaxed) > 0, "neither got the index");
@@ -203,17 +202,16 @@ fn model_registry_two_joiners_never_share_an_index() {
 /// leaked, after which a word or an index is lost.
 #[test]
 fn model_registry_wherever_a_participant_dies_its_index_and_word_come_back() {
-    explore_deaths_at_least("a victim, a reaper that joins, one index", 3, |death| {
+    explore_deaths_at_least(3, |death| {
         let club = Club::<1>::open();
-        let (victim, other) = (club.clone(), club.clone());
         finish([
-            start(1, death, move || {
+            club.start(1, death, move |victim| {
                 if let Some(tag) = victim.join(1) {
                     victim.hold(tag);
                     victim.leave(1, tag);
                 }
             }),
-            start(2, None, move || {
+            club.start(2, None, move |other| {
                 other.reap_all(2);
                 other.live(2);
             }),
@@ -228,20 +226,17 @@ fn model_registry_wherever_a_participant_dies_its_index_and_word_come_back() {
 /// owner; an index given away while a word carries its old tag. The victim dies at every step.
 #[test]
 fn model_registry_a_late_helper_does_not_touch_the_next_owner() {
-    explore_deaths("a victim, a helper, and a helper that joins", |death| {
+    explore_deaths(|death| {
         let club = Club::<1>::open();
-        let (victim, helper, joiner) = (club.clone(), club.clone(), club.clone());
         finish([
-            start(1, death, move || {
+            club.start(1, death, move |victim| {
                 if let Some(tag) = victim.join(1) {
                     victim.hold(tag);
                     victim.leave(1, tag);
                 }
             }),
-            start(2, None, move || {
-                helper.reap(2, 0);
-            }),
-            start(3, None, move || {
+            club.start(2, None, move |helper| helper.reap(2, 0)),
+            club.start(3, None, move |joiner| {
                 joiner.reap(3, 0);
                 joiner.live(3);
             }),
@@ -254,75 +249,60 @@ fn model_registry_a_late_helper_does_not_touch_the_next_owner() {
 /// Hunts: a helper killed in the middle, after which no other can finish.
 #[test]
 fn model_registry_wherever_a_helper_dies_another_finishes() {
-    explore_deaths_at_least(
-        "a dead owner, a helper killed, a helper that joins",
-        3,
-        |death| {
-            let club = Club::<1>::open();
-            let former = club.dead();
-            let (helper, joiner) = (club.clone(), club.clone());
-            finish([
-                start(2, death, move || {
-                    helper.reap(2, 0);
-                }),
-                start(3, None, move || {
-                    assert_ne!(joiner.reap(3, 0), Reaped::Stuck);
-                    assert!(joiner.live(3), "the index is not free when it was reaped");
-                }),
-            ]);
-            let word = club.word.load(Ordering::Relaxed);
-            assert_ne!(word, former.bits(), "the word is lost");
-        },
-    );
+    explore_deaths_at_least(3, |death| {
+        let club = Club::<1>::open();
+        let former = club.dead();
+        finish([
+            club.start(2, death, move |helper| helper.reap(2, 0)),
+            club.start(3, None, move |joiner| {
+                assert_ne!(joiner.reap(3, 0), Reaped::Stuck);
+                assert!(joiner.live(3), "the index is not free when it was reaped");
+            }),
+        ]);
+        let word = club.word.load(Ordering::Relaxed);
+        assert_ne!(word, former.bits(), "the word is lost");
+    });
 }
 
 /// Hunts: a process that was reaped, because its lock was taken from it, and puts its tag into a
 /// word that no reaper visits any more without learning it. The first reaper dies at every step.
 #[test]
 fn model_registry_a_tag_stored_after_membership_was_lost_does_not_stay() {
-    explore_deaths(
-        "a lost membership, a reaper killed, and a reaper",
-        |death| {
-            let club = Club::<1>::open();
-            let tag = club.join(1).expect("no other participant");
-            unlock_byte(0, 1);
-            let (lost, first, second) = (club.clone(), club.clone(), club.clone());
-            finish([
-                start(1, None, move || {
-                    assert!(lost.hold(tag));
-                    barrier_after_rmw();
-                    if !lost.registry().is_live(tag) {
-                        lost.give_back(tag);
-                    }
-                }),
-                start(2, death, move || {
-                    first.reap(2, 0);
-                }),
-                start(3, None, move || {
-                    second.reap(3, 0);
-                }),
-            ]);
-            club.reap_all(4);
-            assert_eq!(club.word.load(Ordering::Relaxed), 0, "the tag stays");
-            assert!(club.live(4), "the index is lost");
-        },
-    );
+    explore_deaths(|death| {
+        let club = Club::<1>::open();
+        let tag = club.join(1).expect("no other participant");
+        unlock_byte(0, 1);
+        let (lost, first, second) = (club.clone(), club.clone(), club.clone());
+        finish([
+            start(1, None, move || {
+                assert!(lost.hold(tag));
+                barrier_after_rmw();
+                if !lost.registry().is_live(tag) {
+                    lost.give_back(tag);
+                }
+            }),
+            start(2, death, move || first.reap(2, 0)),
+            start(3, None, move || second.reap(3, 0)),
+        ]);
+        club.reap_all(4);
+        assert_eq!(club.word.load(Ordering::Relaxed), 0, "the tag stays");
+        assert!(club.live(4), "the index is lost");
+    });
 }
 
 /// Hunts: a tag that seems to live because its index does.
 #[test]
 fn model_registry_a_dead_tag_stays_dead() {
-    explore_at_least("a dead owner, a successor and an asker", 4, || {
+    explore_at_least(4, || {
         let club = Club::<1>::open();
         let former = club.dead();
-        let (successor, asker) = (club.clone(), club.clone());
         finish([
-            start(2, None, move || {
+            club.start(2, None, move |successor| {
                 successor.reap(2, 0);
                 let tag = successor.join(2).expect("the index was freed");
                 assert!(successor.hold(tag));
             }),
-            start(3, None, move || {
+            club.start(3, None, move |asker| {
                 let lives = asker
                     .registry()
                     .is_alive(former, asker_tag(), &ModelByteLocks(3));
@@ -335,7 +315,7 @@ fn model_registry_a_dead_tag_stays_dead() {
 /// Hunts: a process that reads a tag from a word and does not see the registry list it as live.
 #[test]
 fn model_registry_a_tag_in_a_word_is_alive() {
-    explore_at_least("a holder and an asker", 4, || {
+    explore_at_least(4, || {
         let club = Club::<1>::open();
         let (holder, asker) = (club.clone(), club.clone());
         finish([
@@ -360,15 +340,11 @@ fn model_registry_a_tag_in_a_word_is_alive() {
 /// describes itself over it or keeps its byte, so that the dead one seems to live.
 #[test]
 fn model_registry_a_joiner_that_comes_second_leaves_no_trace() {
-    explore_deaths_at_least("a victim and a joiner, one index", 3, |death| {
+    explore_deaths_at_least(3, |death| {
         let club = Club::<1>::open();
         let (victim, second) = (club.clone(), club.clone());
-        let victim = start(1, death, move || {
-            victim.join(1);
-        });
-        let second = start(2, None, move || {
-            second.join(2);
-        });
+        let victim = start(1, death, move || victim.join(1));
+        let second = start(2, None, move || second.join(2));
         let survived = victim.join().unwrap();
         finish([second]);
         let state = club.registry().state(0);
@@ -458,16 +434,15 @@ impl Workshop {
 /// takes the lock from it.
 #[test]
 fn model_registry_a_newcomer_that_locks_is_not_robbed() {
-    explore_at_least("a newcomer and a waiter", 4, || {
+    explore_at_least(4, || {
         let shop = Workshop::open();
         let waiter_tag = shop.club.join(2).expect("no other participant");
-        let (newcomer, waiter) = (shop.clone(), shop.clone());
         finish([
-            start(1, None, move || {
+            shop.start(1, None, move |newcomer| {
                 let tag = newcomer.club.join(1).expect("there is room for two");
                 newcomer.visit(1, tag);
             }),
-            start(2, None, move || waiter.visit(2, waiter_tag)),
+            shop.start(2, None, move |waiter| waiter.visit(2, waiter_tag)),
         ]);
         shop.visit(2, waiter_tag);
     });
@@ -477,18 +452,17 @@ fn model_registry_a_newcomer_that_locks_is_not_robbed() {
 /// what it wrote; a lock leaked by a leave.
 #[test]
 fn model_registry_wherever_a_member_dies_its_lock_comes_back() {
-    explore_deaths("a member killed, a waiter and a reaper", |death| {
+    explore_deaths(|death| {
         let shop = Workshop::open();
         let victim_tag = shop.club.join(1).expect("no other participant");
         let waiter_tag = shop.club.join(2).expect("there is room for two");
-        let (victim, waiter, reaper) = (shop.clone(), shop.clone(), shop.clone());
         finish([
-            start(1, death, move || {
+            shop.start(1, death, move |victim| {
                 victim.visit(1, victim_tag);
                 victim.leave(1, victim_tag);
             }),
-            start(2, None, move || waiter.visit(2, waiter_tag)),
-            start(3, None, move || {
+            shop.start(2, None, move |waiter| waiter.visit(2, waiter_tag)),
+            shop.start(3, None, move |reaper| {
                 let registry = reaper.club.registry();
                 registry.reap(victim_tag.index(), None, &ModelByteLocks(3), |dead| {
                     reaper.give_back(dead)
@@ -504,24 +478,46 @@ fn model_registry_wherever_a_member_dies_its_lock_comes_back() {
 /// away.
 #[test]
 fn model_registry_a_participant_whose_byte_was_unlocked_learns_it() {
-    explore_at_least("registry: an unlocked byte, an asker, a reaper", 2, || {
+    explore_at_least(2, || {
         let club = Club::<1>::open();
         assert!(lock_byte(1, 2) && lock_byte(2, 3));
         let tag = club.join(1).expect("no other participant");
-        let (asker, reaper) = (club.clone(), club.clone());
         unlock_byte(0, 1);
         finish([
-            start(2, None, move || {
+            club.start(2, None, move |asker| {
                 let lives = asker
                     .registry()
                     .is_alive(tag, asker_tag(), &ModelByteLocks(2));
                 assert!(!lives, "the byte is free");
                 assert!(!asker.registry().is_live(tag), "it is not told");
             }),
-            start(3, None, move || {
-                reaper.reap(3, 0);
-            }),
+            club.start(3, None, move |reaper| reaper.reap(3, 0)),
         ]);
         assert!(!club.registry().is_live(tag));
+    });
+}
+
+/// Hunts: a participant that dies, and a helper that dies over it, or after it has taken its index:
+/// an index or a word that does not come back.
+#[test]
+fn model_registry_two_deaths_leave_index_and_word_to_the_third() {
+    explore_two_deaths(|[first, second]| {
+        let club = Club::<1>::open();
+        finish([
+            club.start(1, first, move |victim| {
+                if let Some(tag) = victim.join(1) {
+                    victim.hold(tag);
+                    victim.leave(1, tag);
+                }
+            }),
+            club.start(2, second, move |helper| {
+                helper.reap(2, 0);
+                helper.live(2);
+            }),
+            club.start(3, None, move |third| third.reap_all(3)),
+        ]);
+        club.reap_all(3);
+        assert_eq!(club.word.load(Ordering::Relaxed), 0, "the word is lost");
+        assert!(club.live(3), "the index is lost");
     });
 }

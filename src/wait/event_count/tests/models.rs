@@ -101,7 +101,7 @@ impl Fixture {
 #[test]
 fn model_event_count_a_sleeper_without_membarrier_is_woken() {
     without_membarrier(|| {
-        explore("event count: a sleeper without membarrier", || {
+        explore(|| {
             let fixture = Fixture::new();
             soft_fault_at(Some(0));
             fixture.sleep(|| false);
@@ -120,7 +120,7 @@ fn model_event_count_a_sleeper_without_membarrier_is_woken() {
 #[test]
 fn model_event_count_a_notifier_without_membarrier_wakes_a_sleeper() {
     without_membarrier(|| {
-        explore("event count: a notifier without membarrier", || {
+        explore(|| {
             let fixture = Fixture::new();
             finish([
                 fixture.start(1, None, move |sleeper| sleeper.wait()),
@@ -137,44 +137,36 @@ fn model_event_count_a_notifier_without_membarrier_wakes_a_sleeper() {
 /// makes one.
 #[test]
 fn model_event_count_a_sleeper_beside_another_stopped_before_its_barrier_is_woken() {
-    explore_at_least(
-        "event count: a sleeper stopped before its barrier",
-        3,
-        || {
-            let fixture = Fixture::new();
-            finish([
-                fixture.start(1, None, move |stopped| {
-                    stopped.event.prepare_wait();
-                }),
-                fixture.start(2, None, move |notifier| notifier.commit_and_notify()),
-                fixture.start(3, None, move |sleeper| sleeper.wait()),
-            ]);
-        },
-    );
+    explore_at_least(3, || {
+        let fixture = Fixture::new();
+        finish([
+            fixture.start(1, None, move |stopped| {
+                stopped.event.prepare_wait();
+            }),
+            fixture.start(2, None, move |notifier| notifier.commit_and_notify()),
+            fixture.start(3, None, move |sleeper| sleeper.wait()),
+        ]);
+    });
 }
 
 /// Hunts: the same, where the barrier was made, and the sleeper relies on it.
 #[test]
 fn model_event_count_a_sleeper_beside_another_stopped_behind_its_barrier_is_woken() {
-    explore_at_least(
-        "event count: a sleeper stopped behind its barrier",
-        3,
-        || {
-            let fixture = Fixture::new();
-            finish([
-                fixture.start(1, None, move |stopped| stopped.announce_and_stop()),
-                fixture.start(2, None, move |notifier| notifier.commit_and_notify()),
-                fixture.start(3, None, move |sleeper| sleeper.wait()),
-            ]);
-        },
-    );
+    explore_at_least(3, || {
+        let fixture = Fixture::new();
+        finish([
+            fixture.start(1, None, move |stopped| stopped.announce_and_stop()),
+            fixture.start(2, None, move |notifier| notifier.commit_and_notify()),
+            fixture.start(3, None, move |sleeper| sleeper.wait()),
+        ]);
+    });
 }
 
 /// Hunts: a sleeper that relies on another's barrier from an earlier generation, while the sleeper
 /// that started this generation is stopped before its own.
 #[test]
 fn model_event_count_a_barrier_of_an_earlier_generation_is_not_relied_on() {
-    explore_at_least("event count: another generation", 3, || {
+    explore_at_least(3, || {
         let fixture = Fixture::new();
         finish([
             fixture.start(1, None, move |late| late.announce_and_stop()),
@@ -195,7 +187,7 @@ fn model_event_count_a_barrier_of_an_earlier_generation_is_not_relied_on() {
 /// leaves asleep.
 #[test]
 fn model_event_count_a_round_wakes_a_sleeper_that_is_about_to_sleep() {
-    explore("event count: a round and two sleepers", || {
+    explore(|| {
         let fixture = Fixture::new();
         finish([
             fixture.start(1, None, |sleeper| sleeper.wait_for_round(1)),
@@ -208,7 +200,7 @@ fn model_event_count_a_round_wakes_a_sleeper_that_is_about_to_sleep() {
 /// Hunts: a sleeper that relies on a barrier from an earlier round, and misses the next commit.
 #[test]
 fn model_event_count_a_sleeper_of_the_next_round_is_woken() {
-    explore("event count: a sleeper and two rounds", || {
+    explore(|| {
         let fixture = Fixture::new();
         finish([
             fixture.start(1, None, |sleeper| {

@@ -141,7 +141,7 @@ impl Fixture {
 /// Hunts: a sleeper that the last of its sources does not wake.
 #[test]
 fn model_select_any_source_wakes_a_waiter() {
-    explore("a waiter for two sources, a producer of the second", || {
+    explore(|| {
         let fixture = Fixture::new();
         let (waiter, producer) = (fixture.clone(), fixture);
         finish([
@@ -158,13 +158,11 @@ fn model_select_any_source_wakes_a_waiter() {
 /// sleeps for it.
 #[test]
 fn model_select_a_waiter_that_takes_nothing_passes_its_wake_on() {
-    explore("a waiter that takes nothing, a taker, a producer", || {
+    explore(|| {
         let fixture = Fixture::new();
         let (looker, taker, producer) = (fixture.clone(), fixture.clone(), fixture);
         finish([
-            start(1, None, move || {
-                looker.wait(3);
-            }),
+            start(1, None, move || looker.wait(3)),
             start(2, None, move || {
                 assert!(taker.0[1].take_or_sleep(3));
                 // The waiter may have come too late for the other.
@@ -178,13 +176,11 @@ fn model_select_a_waiter_that_takes_nothing_passes_its_wake_on() {
 /// Hunts: a sleeper whose wake went to a waiter that was killed before it passed it on.
 #[test]
 fn model_select_the_wake_of_a_killed_waiter_is_replaced() {
-    explore("a waiter killed when it is woken, a taker", || {
+    explore(|| {
         let fixture = Fixture::new();
         let (looker, taker, producer) = (fixture.clone(), fixture.clone(), fixture);
         finish([
-            start(1, None, move || {
-                looker.wait_and(3, true);
-            }),
+            start(1, None, move || looker.wait_and(3, true)),
             start(2, None, move || {
                 assert!(taker.0[1].take_or_sleep(3));
                 // The waiter may have come too late for the other.
@@ -198,7 +194,7 @@ fn model_select_the_wake_of_a_killed_waiter_is_replaced() {
 /// Hunts: two wakes that one sleeper has used up, of which it passes on one.
 #[test]
 fn model_select_a_waiter_woken_twice_passes_one_wake_on() {
-    explore("a waiter for two sources, another, a producer", || {
+    explore(|| {
         let fixture = Fixture::new();
         finish([
             fixture.start(1, None, move |waiter| {
@@ -219,16 +215,12 @@ fn model_select_a_waiter_woken_twice_passes_one_wake_on() {
 /// Hunts: a sleeper that waits indefinitely for a dead process.
 #[test]
 fn model_select_a_waiter_for_the_dead_returns() {
-    explore_deaths("a waiter for two sources, a producer killed", |death| {
+    explore_deaths(|death| {
         let fixture = Fixture::new();
         let (waiter, producer) = (fixture.clone(), fixture);
         finish([
-            start(1, None, move || {
-                waiter.wait(2);
-            }),
-            start(2, death, move || {
-                producer.0[1].put();
-            }),
+            start(1, None, move || waiter.wait(2)),
+            start(2, death, move || producer.0[1].put()),
         ]);
     });
 }
@@ -264,7 +256,7 @@ fn claim<R: RoleMarker>(state: &SpscState, id: u32) -> Cursor<R> {
 /// Hunts: a consumer of two queues that sleeps on although a producer has pushed, left or died.
 #[test]
 fn model_select_a_dead_producer_makes_its_source_ready() {
-    explore_deaths("a consumer of two queues, a producer killed", |death| {
+    explore_deaths(|death| {
         players();
         let rings = Arc::new([SpscState::new(), SpscState::new()]);
         let cursors = [0, 1].map(|which| claim(&rings[which], 1));

@@ -8,7 +8,7 @@ use crate::participant::stage::{finish, start};
 /// Hunts: a permit that is lost with a process that got it from a dead holder, and dies too.
 #[test]
 fn model_semaphore_two_deaths_leave_the_permit_to_the_third() {
-    explore_two_deaths("semaphore: two contenders, a reaper", |[first, second]| {
+    explore_two_deaths(|[first, second]| {
         let table = Table::open([FREE]);
         finish([(1, first), (2, second)].map(|(id, death)| {
             let table = table.clone();

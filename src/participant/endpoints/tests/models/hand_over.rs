@@ -12,7 +12,7 @@ use crate::facade::model::is_byte_locked;
 use crate::facade::model::{explore, explore_at_least, explore_deaths, explore_two_deaths};
 use crate::facade::mutation;
 use crate::participant::hand_over::TakeOverError;
-use crate::participant::stage::{KernelLiveness, finish, start, tag};
+use crate::participant::stage::{KernelLiveness, StartWith, finish, start, tag};
 
 /// A queue's end, and what the child and the others were told.
 struct Stage {
@@ -111,130 +111,107 @@ fn model_endpoints_handed_over_as_another_sender_leaves() {
         }
         assert!(stage.end.is_over(), "no sender is left");
     };
-    explore(
-        "endpoints: an end is handed over, another sender leaves",
-        move || {
-            handed_over(None);
-        },
-    );
-    explore_deaths(
-        "endpoints: the child dies as it takes an end over",
-        handed_over,
-    );
+    explore(move || {
+        handed_over(None);
+    });
+    explore_deaths(handed_over);
 }
 
 /// Hunts: a receiver that is told of the end while the child takes it over; an endpoint that is
 /// gone and is revived by the child.
 #[test]
 fn model_endpoints_handed_over_by_a_parent_that_dies() {
-    explore_deaths(
-        "endpoints: the parent dies as its child takes an end over",
-        |death| {
-            let stage = Stage::new();
-            // A clone, which the parent drops meanwhile.
-            stage.end.count(1);
-            let (parent, child, reaper) = (stage.clone(), stage.clone(), stage.clone());
-            finish([
-                start(1, death, move || parent.end.uncount(1)),
-                start(2, None, move || child.take_over()),
-                start(3, None, move || {
-                    reaper.reap();
-                    reaper.look();
-                }),
-            ]);
-            stage.reap();
-            if stage.is_taken() {
-                assert!(
-                    !stage.is_told(),
-                    "a receiver was told, and the child has it"
-                );
-                assert!(!stage.end.is_over(), "the child is counted");
-                stage.end.uncount(2);
-                if is_byte_locked(0) {
-                    stage.end.uncount(1);
-                }
+    explore_deaths(|death| {
+        let stage = Stage::new();
+        // A clone, which the parent drops meanwhile.
+        stage.end.count(1);
+        let (parent, child, reaper) = (stage.clone(), stage.clone(), stage.clone());
+        finish([
+            start(1, death, move || parent.end.uncount(1)),
+            start(2, None, move || child.take_over()),
+            start(3, None, move || {
+                reaper.reap();
+                reaper.look();
+            }),
+        ]);
+        stage.reap();
+        if stage.is_taken() {
+            assert!(
+                !stage.is_told(),
+                "a receiver was told, and the child has it"
+            );
+            assert!(!stage.end.is_over(), "the child is counted");
+            stage.end.uncount(2);
+            if is_byte_locked(0) {
+                stage.end.uncount(1);
             }
-            assert!(stage.end.is_over(), "no sender is left");
-        },
-    );
+        }
+        assert!(stage.end.is_over(), "no sender is left");
+    });
 }
 
 /// Hunts: a child that finds the endpoint gone, and keeps another sender's departure from being
 /// noticed; a child that joins a sender which began anew after others were told of the end.
 #[test]
 fn model_endpoints_handed_over_too_late_as_another_sender_comes() {
-    explore_at_least(
-        "endpoints: an end is handed over too late, a sender comes and leaves",
-        3,
-        || {
-            let stage = Stage::new();
-            stage.end.uncount(1);
-            assert!(stage.end.is_over());
-            let (child, other) = (stage.clone(), stage.clone());
-            finish([
-                start(2, None, move || child.take_over()),
-                start(3, None, move || {
-                    other.end.count(3);
-                    other.end.uncount(3);
-                }),
-            ]);
-            assert!(!stage.is_taken(), "others were told of the end");
-            assert!(stage.end.is_over(), "no sender is left");
-        },
-    );
+    explore_at_least(3, || {
+        let stage = Stage::new();
+        stage.end.uncount(1);
+        assert!(stage.end.is_over());
+        finish([
+            stage.start(2, None, move |child| child.take_over()),
+            stage.start(3, None, move |other| {
+                other.end.count(3);
+                other.end.uncount(3);
+            }),
+        ]);
+        assert!(!stage.is_taken(), "others were told of the end");
+        assert!(stage.end.is_over(), "no sender is left");
+    });
 }
 
 /// Hunts: an end that is taken for over since the endpoint was gone before it was handed over.
 #[test]
 fn model_endpoints_handed_over_after_a_new_beginning() {
-    explore_at_least(
-        "endpoints: two senders begin anew, one hands its end over",
-        3,
-        || {
-            let stage = Stage::new();
-            stage.end.uncount(1);
-            let (parent, other) = (stage.clone(), stage.clone());
-            finish([
-                start(1, None, move || {
-                    parent.end.count(1);
-                    let as_of = parent.end.endpoints().as_of();
-                    parent.as_of.store(as_of, Relaxed);
-                }),
-                start(3, None, move || {
-                    other.end.count(3);
-                    other.end.uncount(3);
-                }),
-            ]);
-            let child = stage.clone();
-            finish([start(2, None, move || child.take_over())]);
-            assert!(stage.is_taken(), "the parent lives, so the end is not over");
-        },
-    );
+    explore_at_least(3, || {
+        let stage = Stage::new();
+        stage.end.uncount(1);
+        let (parent, other) = (stage.clone(), stage.clone());
+        finish([
+            start(1, None, move || {
+                parent.end.count(1);
+                let as_of = parent.end.endpoints().as_of();
+                parent.as_of.store(as_of, Relaxed);
+            }),
+            start(3, None, move || {
+                other.end.count(3);
+                other.end.uncount(3);
+            }),
+        ]);
+        finish([stage.start(2, None, move |child| child.take_over())]);
+        assert!(stage.is_taken(), "the parent lives, so the end is not over");
+    });
 }
 
 /// Hunts: a parent and a child that both die and still count after both were reaped.
 #[test]
 fn model_two_deaths_of_parent_and_child_end_the_queue() {
-    explore_two_deaths(
-        "endpoints: a parent and its child, a reaper",
-        |[first, second]| {
-            let stage = Stage::new();
-            let (parent, child, reaper) = (stage.clone(), stage.clone(), stage.clone());
-            finish([
-                start(1, first, move || parent.end.uncount(1)),
-                start(2, second, move || {
-                    child.take_over();
-                    if child.is_taken() {
-                        child.end.uncount(2);
-                    }
-                }),
-                start(3, None, move || reaper.reap()),
-            ]);
-            stage.reap();
-            assert!(
-                stage.end.is_over(),
-                "a sender counts that is dead or has left"
-            );
-        },
-    );
+    explore_two_deaths(|[first, second]| {
+        let stage = Stage::new();
+        finish([
+            stage.start(1, first, move |parent| parent.end.uncount(1)),
+            stage.start(2, second, move |child| {
+                child.take_over();
+                if child.is_taken() {
+                    child.end.uncount(2);
+                }
+            }),
+            stage.start(3, None, move |reaper| reaper.reap()),
+        ]);
+        stage.reap();
+        assert!(
+            stage.end.is_over(),
+            "a sender counts that is dead or has left"
+        );
+    });
 }
