@@ -90,11 +90,10 @@ impl ByteLocks for Locks<'_> {
     }
 
     fn is_locked(&self, index: u32) -> bool {
-        match locks::is_byte_locked(self.mapping.fd(), LOCKS_BASE + u64::from(index)) {
-            // Only the segment's own file can prove a death.
-            Ok(false) => !self.mapping.is_intact(),
-            Ok(true) | Err(_) => true,
-        }
+        let at = LOCKS_BASE + u64::from(index);
+        // Only the segment's own file can prove a death.
+        let is_free = |fd: BorrowedFd<'_>| matches!(locks::is_byte_locked(fd, at), Ok(false));
+        !self.mapping.probe().proves(is_free)
     }
 }
 
@@ -183,7 +182,9 @@ impl Membership {
     }
 
     fn try_join(mapping: &Mapping) -> Result<Joined, MembershipError> {
-        // Allocation and reading /proc come before the exclusion, for which a fork waits.
+        // Allocation and reading /proc come before the exclusion, for which a fork waits. The first
+        // reading of the clock does both.
+        clock_coarse();
         let identity = identity::own();
         let path = mapping.path().map(|path| path.as_os_str().as_bytes());
         let path = path.and_then(|path| CString::new(path).ok());

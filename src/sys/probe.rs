@@ -68,6 +68,16 @@ impl Probe {
         intact
     }
 
+    /// Returns whether `holds` is true of the segment's file, asked through the descriptor. False
+    /// if the descriptor was lost or replaced by the time of the answer, which may be about
+    /// another file.
+    pub(crate) fn proves(&self, holds: impl FnOnce(BorrowedFd<'_>) -> bool) -> bool {
+        let asked = self.word.load(Relaxed);
+        // SAFETY: as in `fd`; and here the look comes after the question.
+        let fd = unsafe { BorrowedFd::borrow_raw(number(asked)) };
+        holds(fd) && self.is_intact() && self.word.load(Relaxed) == asked
+    }
+
     fn lose(&self, seen: u64) {
         // Unless it was mended meanwhile.
         let _ = self
@@ -128,6 +138,28 @@ mod tests {
     fn is_open(number: libc::c_int) -> bool {
         // SAFETY: asks whether the number is open.
         (unsafe { libc::fcntl(number, libc::F_GETFD) }) != -1
+    }
+
+    /// As if a thread is stopped in the question while other code closes the descriptor, and
+    /// another thread opens the segment anew, at the same number.
+    #[test]
+    fn an_answer_about_another_file_proves_nothing() {
+        let fd = memfd();
+        let (file, spare) = (of(&fd), fd.try_clone().unwrap());
+        let probe = Probe::new(fd, file);
+        assert!(probe.proves(|_| true) && !probe.proves(|_| false));
+        let number = probe.fd().as_raw_fd();
+        let proven = probe.proves(|fd| {
+            assert_eq!(fd.as_raw_fd(), number);
+            take(number);
+            let is_another = shm::status(fd).unwrap().inode != file.1;
+            // SAFETY: the test's own numbers, and nothing else uses them.
+            assert_eq!(unsafe { libc::dup2(spare.as_raw_fd(), number) }, number);
+            // SAFETY: dup2 has just made it.
+            probe.mend(unsafe { OwnedFd::from_raw_fd(number) });
+            is_another
+        });
+        assert!(!proven && probe.is_intact());
     }
 
     /// Has `number` mean another file, as careless code does.

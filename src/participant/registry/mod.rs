@@ -52,6 +52,7 @@
 //! | LIVE | LIVE(g), byte free | a process that joins a full segment, reaps, or waits for it |
 //! | leave, before FREE | LIVE(g), byte free | as above |
 //! | leave, after FREE | FREE, byte free | no repair needed |
+//! | the same, stopped | FREE, byte locked: a full registry for others | the leaver, when it continues |
 //! | reap, anywhere | LIVE(g) or DEAD(g) | the next helper, from the start |
 //!
 //! A joiner stopped between lock and publication keeps its index from others. If another
