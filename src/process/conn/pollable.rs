@@ -328,23 +328,24 @@ impl PollWatcher {
                 list: Mutex::default(),
             });
             fresh.takes(watched);
+            let thread = thread::Builder::new()
+                .name("crossdock-polls".to_owned())
+                .stack_size(STACK);
+            let runs = Arc::clone(&fresh);
+            // Before other threads find it: what they add to it is watched.
+            signals::blocked(|| thread.spawn(move || runs.run()))?;
             let mut exclusive = exclusive();
             let place = WATCHER.get(&mut exclusive);
             // Another thread may have made one meanwhile.
             if place.as_ref().map(Arc::as_ptr) != known.as_ref().map(Arc::as_ptr) {
+                drop(exclusive);
+                fresh.list().watched.clear();
+                fresh.notice.raise();
                 continue;
             }
             let before = place.replace(Arc::clone(&fresh));
             drop(exclusive);
             drop((before, known));
-            let thread = thread::Builder::new()
-                .name("crossdock-polls".to_owned())
-                .stack_size(STACK);
-            let runs = Arc::clone(&fresh);
-            if let Err(error) = signals::blocked(|| thread.spawn(move || runs.run())) {
-                fresh.list().ended = true;
-                return Err(error);
-            }
             return Ok(fresh);
         }
     }
