@@ -1,9 +1,8 @@
 //! Initialisation: how this program becomes a worker.
 
-use std::sync::{Mutex, PoisonError};
-
 use super::worker;
 use crate::sys;
+use crate::sys::fork::{Guarded, exclusive};
 
 /// How a child of this process reaches [`init`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,23 +31,29 @@ impl Restart {
     }
 
     /// Returns the restart of this process's children, or `None` if it is not initialised.
-    pub(super) fn current() -> Option<Self> {
-        RESTART
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    pub(super) fn current() -> Option<&'static Self> {
+        *RESTART.get(&mut exclusive())
     }
 
     /// INVARIANT: a test harness never goes back to `Main`, where a child would run all tests.
     pub(super) fn set(self) {
-        let mut current = RESTART.lock().unwrap_or_else(PoisonError::into_inner);
-        if self != Self::Main || current.is_none() {
-            *current = Some(self);
+        let keeps = |now: Option<&Self>| now.is_some_and(|now| self == Self::Main || self == *now);
+        if keeps(Self::current()) {
+            return;
+        }
+        // Stays in memory: a process has one, or a few in tests.
+        let fresh: &Self = Box::leak(Box::new(self.clone()));
+        let mut exclusive = exclusive();
+        let current = RESTART.get(&mut exclusive);
+        if !keeps(*current) {
+            *current = Some(fresh);
         }
     }
 }
 
-static RESTART: Mutex<Option<Restart>> = Mutex::new(None);
+/// Under the exclusion, so that a child that is forked by another thread meanwhile can start
+/// processes.
+static RESTART: Guarded<Option<&'static Restart>> = Guarded::new(None);
 
 /// Runs the job of a spawned worker and ends the process. In any other process it enables
 /// [`spawn`].

@@ -1,11 +1,12 @@
 //! What this process is among those that this module starts: its name, and its place.
 
 use std::ffi::CString;
-use std::sync::{OnceLock, PoisonError, RwLock};
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
 use crate::facade::{AtomicU64, Ordering};
+use crate::sys::fork::{Guarded, exclusive};
 use crate::sys::{identity, process};
 
 /// The name of a process that was started otherwise, as in Python.
@@ -46,21 +47,20 @@ struct Start {
 
 static START: OnceLock<Start> = OnceLock::new();
 /// Replaced in a process that a fork server forked, which has the server's.
-static OWN: RwLock<Option<&'static Lineage>> = RwLock::new(None);
+static OWN: Guarded<Option<&'static Lineage>> = Guarded::new(None);
 /// The children that this process has numbered.
 static NUMBERED: AtomicU64 = AtomicU64::new(0);
 
 /// Returns the lineage of this process.
 pub(super) fn lineage() -> &'static Lineage {
-    let known = *OWN.read().unwrap_or_else(PoisonError::into_inner);
+    let known = *OWN.get(&mut exclusive());
     known.unwrap_or_else(|| {
-        let mut own = OWN.write().unwrap_or_else(PoisonError::into_inner);
-        own.get_or_insert_with(|| {
-            Box::leak(Box::new(Lineage {
-                name: MAIN.to_owned(),
-                ..Lineage::default()
-            }))
-        })
+        // Once in a process, so it stays in memory.
+        let main: &Lineage = Box::leak(Box::new(Lineage {
+            name: MAIN.to_owned(),
+            ..Lineage::default()
+        }));
+        OWN.get(&mut exclusive()).get_or_insert(main)
     })
 }
 
@@ -69,8 +69,8 @@ pub(super) fn lineage() -> &'static Lineage {
 pub(super) fn take(lineage: Lineage, is_child: bool) {
     process::set_name(&shown(&lineage.name));
     // Once in a process, so it stays in memory.
-    let mut own = OWN.write().unwrap_or_else(PoisonError::into_inner);
-    *own = Some(Box::leak(Box::new(lineage)));
+    let lineage: &Lineage = Box::leak(Box::new(lineage));
+    *OWN.get(&mut exclusive()) = Some(lineage);
     // A process takes one job, and nothing asks before.
     let _ = START.set(Start {
         id: std::process::id(),

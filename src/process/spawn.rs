@@ -283,7 +283,7 @@ pub(super) fn begin_at<A: Serialize>(
         arguments: &arguments,
         server: None,
     };
-    let started = task.start(options, &restart, limit)?;
+    let started = task.start(options, restart, limit)?;
     let record = started.spawned.record();
     trace::started(&record.name, record.id);
     Ok(Begun {

@@ -209,41 +209,7 @@ impl fmt::Display for Fault {
 impl std::error::Error for Fault {}
 
 #[cfg(feature = "process")]
-mod text {
-    use std::collections::BTreeSet;
-    use std::sync::{Mutex, PoisonError};
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use super::Text;
-
-    /// The texts received so far, at most [`MOST`]. Each lives as long as the process.
-    static RECEIVED: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    const MOST: usize = 256;
-    const LONGEST: usize = 128;
-
-    impl Serialize for Text {
-        fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-            to.serialize_str(self.0)
-        }
-    }
-
-    impl<'de> Deserialize<'de> for Text {
-        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-            let text = String::deserialize(from)?;
-            let mut received = RECEIVED.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(known) = received.get(text.as_str()) {
-                return Ok(Self(known));
-            }
-            if received.len() == MOST || text.len() > LONGEST {
-                return Ok(Self("a request to the system"));
-            }
-            let text: &'static str = text.leak();
-            received.insert(text);
-            Ok(Self(text))
-        }
-    }
-}
+mod text;
 
 /// Declares the errors of an operation: each variant with its docs and its text, and [`Fault`]
 /// last. Variants may have fields, which the text may name.

@@ -259,14 +259,16 @@ impl Code {
     /// dl_iterate_phdr(3), once: the code of the main program, which is its first object.
     pub(crate) fn of_program() -> &'static Self {
         static PROGRAM: OnceLock<Code> = OnceLock::new();
-        PROGRAM.get_or_init(|| {
-            let mut code = Self::default();
-            let place: *mut Self = &raw mut code;
-            // SAFETY: `first_object` has the required signature and does not unwind; `place`
-            // points to `code`, which outlives the call and is not touched during it.
-            unsafe { libc::dl_iterate_phdr(Some(first_object), place.cast()) };
-            code
-        })
+        if let Some(known) = PROGRAM.get() {
+            return known;
+        }
+        // Not while the cell is locked, for which no fork waits.
+        let mut code = Self::default();
+        let place: *mut Self = &raw mut code;
+        // SAFETY: `first_object` has the required signature and does not unwind; `place` points to
+        // `code`, which outlives the call and is not touched during it.
+        unsafe { libc::dl_iterate_phdr(Some(first_object), place.cast()) };
+        PROGRAM.get_or_init(|| code)
     }
 
     /// The offset of `address` from the load base, or `None` if it is not in the program's code.

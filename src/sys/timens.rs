@@ -43,7 +43,12 @@ fn offset() -> Option<i64> {
     const UNKNOWN: u32 = 1;
     const KNOWN: u32 = 2;
     static PAGE: OnceLock<Option<ForkPage>> = OnceLock::new();
-    let Some(page) = PAGE.get_or_init(|| ForkPage::new().ok()) else {
+    let page = PAGE.get().unwrap_or_else(|| {
+        // Not while the cell is locked, for which no fork waits.
+        let page = ForkPage::new().ok();
+        PAGE.get_or_init(|| page)
+    });
+    let Some(page) = page else {
         return ask();
     };
     let [state, low, high, _] = page.words();

@@ -5,6 +5,8 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 use std::process::Command;
 
+use crossdock::process::{self, active_children};
+
 use crate::support::{Gate, call, has_children, start, wait_at};
 
 fn open_files() -> usize {
@@ -112,10 +114,8 @@ fn the_latest_worker_named_wins_and_one_that_does_not_init_starts_nothing() {
                 "harness::never_initialises",
                 "crossdock_worker",
             ] {
-                crossdock::process::init_test(worker);
-                let joined = crossdock::process::spawn(|()| 1_u8, ())
-                    .expect("spawned")
-                    .join();
+                process::init_test(worker);
+                let joined = process::spawn(|()| 1_u8, ()).expect("spawned").join();
                 told.push(format!("{joined:?}"));
             }
             told
@@ -134,10 +134,8 @@ fn the_latest_worker_named_wins_and_one_that_does_not_init_starts_nothing() {
 fn a_job_is_not_taken_by_a_process_that_the_child_starts() {
     let joined = call(
         |()| {
-            crossdock::process::init_test("harness::passes_its_environment_on");
-            let joined = crossdock::process::spawn(|()| 1_u8, ())
-                .expect("spawned")
-                .join();
+            process::init_test("harness::passes_its_environment_on");
+            let joined = process::spawn(|()| 1_u8, ()).expect("spawned").join();
             format!("{joined:?}")
         },
         (),
@@ -178,33 +176,53 @@ fn a_process_without_standard_descriptors_spawns_and_joins() {
 
 #[test]
 fn a_child_forked_while_another_thread_looks_at_the_children_can_do_so() {
-    let hung = call(
+    let all = call(
         |()| {
             use std::sync::atomic::{AtomicBool, Ordering};
             static ENDS: AtomicBool = AtomicBool::new(false);
-            let looks = std::thread::spawn(|| {
+            let other = std::thread::spawn(|| {
                 while !ENDS.load(Ordering::Relaxed) {
-                    let _ = crossdock::process::active_children();
+                    let _ = active_children();
                 }
             });
-            let hung = (0..100).filter(|_| !forked_child_looks()).count();
+            let looks = || forked_child(|| active_children().is_empty());
+            let all = (0..100).all(|_| looks());
             ENDS.store(true, Ordering::Relaxed);
-            looks.join().expect("joined");
-            hung
+            other.join().expect("joined");
+            all
         },
         (),
     );
-    assert_eq!(hung.expect("joined"), 0);
+    assert!(all.expect("joined"), "a child hung");
 }
 
-/// Whether a forked child that asks for its children has ended in time.
-fn forked_child_looks() -> bool {
+#[test]
+fn a_child_forked_while_another_thread_initialises_can_start_processes() {
+    let all = call(
+        |()| {
+            let forks = std::thread::spawn(|| {
+                let starts = || process::spawn(|()| 7, ()).is_ok_and(|child| child.join() == Ok(7));
+                (0..100).all(|_| forked_child(starts))
+            });
+            while !forks.is_finished() {
+                process::init_test("crossdock_worker");
+                let _ = process::current().name();
+            }
+            forks.join().expect("joined")
+        },
+        (),
+    );
+    assert!(all.expect("joined"), "a child hung");
+}
+
+/// Returns whether a forked child finds that `body` holds, in time.
+fn forked_child(body: impl Fn() -> bool) -> bool {
     // SAFETY: the child allocates, which the C library allows in a child of fork, and ends at once.
     let child = unsafe { libc::fork() };
     if child == 0 {
-        let count = crossdock::process::active_children().len();
+        let holds = body();
         // SAFETY: ends the child at once.
-        unsafe { libc::_exit(i32::from(count > 0)) }
+        unsafe { libc::_exit(i32::from(!holds)) }
     }
     // SAFETY: takes integers; a child that was not waited for.
     let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, child, 0) };
@@ -214,7 +232,7 @@ fn forked_child_looks() -> bool {
         revents: 0,
     };
     // SAFETY: one pollfd is passed and counted.
-    let ended = unsafe { libc::poll(&raw mut poll, 1, 5_000) } == 1;
+    let ended = unsafe { libc::poll(&raw mut poll, 1, 30_000) } == 1;
     // SAFETY: takes integers; a child that was not waited for.
     unsafe { libc::kill(child, libc::SIGKILL) };
     let mut status = 0;
