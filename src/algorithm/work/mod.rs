@@ -445,8 +445,12 @@ impl<'a, P: Storage> Work<'a, P> {
         if !mutation(206) {
             self.advance_epoch();
         }
-        if !mutation(214) {
-            self.state.common.0.items.notify();
+        let items = &self.state.common.0.items;
+        if not_before.is_some() && !mutation(648) {
+            // Each keeps the time.
+            items.notify_all();
+        } else if !mutation(214) {
+            items.notify();
         }
         self.notify_idle(cursor);
         self.notify_end();

@@ -15,6 +15,10 @@
 //! before becomes its own, and it knows the time at which the next message is due, if there is any.
 //! A message that is due later than the maximum delay is due now: no process set that time.
 //!
+//! A delayed return wakes all receivers, and each that sleeps on knows the time: a receiver that
+//! was woken alone might leave, or die, before it. A receiver that learns of such a message in its
+//! last check does not sleep, since it chose the length of its sleep before.
+//!
 //! # Crash
 //!
 //! As receiving in [`work`](super): the CAS that takes a message names its owner. A process that is
@@ -94,6 +98,9 @@ impl Due {
 impl Cursor {
     /// Returns the time until the next search for delayed messages, if there are any.
     pub(crate) fn due_in(&self) -> Option<Duration> {
+        if self.due == Due::NEVER {
+            return None;
+        }
         self.due.is_in(clock())
     }
 }
@@ -139,9 +146,29 @@ impl<P: Storage> Work<'_, P> {
     /// Receives a returned message that is due.
     #[cold]
     pub(super) fn receive_returned(&self, cursor: &mut Cursor, me: Tag) -> Option<OwnedCell> {
+        self.search_returned(cursor, |cell, word| {
+            let delivered = word.delivered(me);
+            self.transition(cell, word, delivered).then_some(OwnedCell {
+                cell,
+                word: delivered,
+            })
+        })
+    }
+
+    /// Searches for returned messages that are due until `take` returns a value. If it returns none
+    /// the handle knows that there is none, and when the next is due.
+    fn search_returned<T>(
+        &self,
+        cursor: &mut Cursor,
+        take: impl Fn(u32, CellWord) -> Option<T>,
+    ) -> Option<T> {
         let epoch = self.epoch();
+        let was_searched = epoch == cursor.epoch;
+        if was_searched && cursor.due == Due::NEVER {
+            return None;
+        }
         let now = clock();
-        if epoch == cursor.epoch && !cursor.due.has_come(now) {
+        if was_searched && !cursor.due.has_come(now) {
             return None;
         }
         let mut due: Option<u64> = None;
@@ -158,12 +185,8 @@ impl<P: Storage> Work<'_, P> {
                 due = Some(due.map_or(later, |due| due.min(later)));
                 continue;
             }
-            let delivered = word.delivered(me);
-            if self.transition(cell, word, delivered) {
-                return Some(OwnedCell {
-                    cell,
-                    word: delivered,
-                });
+            if let Some(taken) = take(cell, word) {
+                return Some(taken);
             }
         }
         cursor.due = due.map_or(Due::NEVER, Due::at);
@@ -174,11 +197,12 @@ impl<P: Storage> Work<'_, P> {
     /// Returns whether there is a returned message that may be received and that this handle has
     /// not searched for.
     pub(super) fn has_returned(&self, cursor: &mut Cursor) -> bool {
-        let epoch = self.epoch();
-        if epoch == cursor.epoch && (cursor.due == Due::NEVER || !cursor.due.has_come(clock())) {
-            return false;
+        let first = cursor.returned;
+        let found = self.search_returned(cursor, |_, _| Some(()));
+        if found.is_some() {
+            cursor.returned = first;
         }
-        (0..self.rules.cells).any(|cell| self.is_redeliverable(cell, self.load_cell(cell)))
+        found.is_some()
     }
 
     /// Receives a dead letter, to be inspected and acknowledged. The receipt counts as one more

@@ -20,7 +20,7 @@ use core::time::Duration;
 
 use super::{Cursor, OwnedCell, Storage, Work};
 use crate::algorithm::work::layout::State;
-use crate::facade::Deadline;
+use crate::facade::{Deadline, mutation};
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
@@ -75,7 +75,12 @@ where
             Goal::Cells(cells) => {
                 work.endpoints().is_over(Endpoint::Sender) || work.has_free(cells)
             }
-            Goal::Message => work.is_ready_for(self.cursor, Some(self.me)),
+            Goal::Message => {
+                let due = self.cursor.due;
+                let is_ready = work.is_ready_for(self.cursor, Some(self.me));
+                // A slice that was chosen without knowing of a delayed message is too long.
+                is_ready || (self.cursor.due != due && !mutation(649))
+            }
             Goal::Idle => work.is_idle(),
         }
     }
@@ -147,6 +152,24 @@ impl<P: Storage> Work<'_, P> {
         let mut op = self.waiter(Goal::Message, cursor, me, peers, attempt);
         let event = self.state.event(Endpoint::Receiver);
         wait(&mut op, event, peers, deadline, mode.into())
+    }
+
+    /// Blocks until the handle knows of a delayed message, as a receiver that sleeps on does.
+    #[cfg(all(test, loom))]
+    pub(super) fn wait_delayed(
+        &self,
+        cursor: &mut Cursor,
+        me: Tag,
+        peers: &impl Liveness,
+    ) -> Result<(), EventWaitError> {
+        let attempt = |cursor: &mut Cursor| match self.receive(cursor, me) {
+            Err(TryError::WouldBlock) if cursor.due != super::Due::NEVER => Ok(()),
+            other => other.map(drop),
+        };
+        let mut op = self.waiter(Goal::Message, cursor, me, peers, attempt);
+        let event = self.state.event(Endpoint::Receiver);
+        let mode = crate::facade::Pace::Adaptive.into();
+        wait(&mut op, event, peers, &Deadline::never(), mode)
     }
 
     /// Blocks until every message that was sent is done.

@@ -50,6 +50,9 @@ use crate::wait::{
     AT_ONCE, LONGEST_UNTOLD, SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on,
 };
 
+/// By how much the time until a source becomes ready differs if it was learned anew.
+const TICK: Duration = Duration::from_millis(3);
+
 /// A source of something to wait for.
 pub(crate) trait Source {
     /// Returns whether an operation on it would return at once.
@@ -253,6 +256,7 @@ impl<S: Source + ?Sized> WaitOp for AnySource<'_, S> {
 
     fn announce(&mut self) -> Option<SleepOn<'_>> {
         let sources = self.sources;
+        let due = self.due();
         let (mut count, mut needs_barrier) = (0, false);
         let from = sources[self.window..].iter().chain(&sources[..self.window]);
         for source in from.take(if mutation(94) { 1 } else { sources.len() }) {
@@ -268,6 +272,11 @@ impl<S: Source + ?Sized> WaitOp for AnySource<'_, S> {
             waiter_barrier(needs_barrier, keys.clone());
         }
         if !mutation(93) && sources.iter().any(|source| source.is_ready()) {
+            return None;
+        }
+        // The slice was chosen before a source learned that it may become ready by itself.
+        let is_earlier = |now: Duration| due.is_none_or(|before| now + TICK < before);
+        if self.due().is_some_and(is_earlier) {
             return None;
         }
         for (word, keys) in self.words.iter_mut().zip(keys) {

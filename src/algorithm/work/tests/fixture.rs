@@ -477,6 +477,12 @@ impl<'a> Handle<'a> {
         received
     }
 
+    /// Waits until it knows of a delayed message.
+    pub(super) fn wait_delayed(&self) {
+        let told = self.with(|work, cursor, me| work.wait_delayed(cursor, me, self));
+        assert_eq!(told, Ok(()));
+    }
+
     /// Reads a delivered message. No step is between the read and the record.
     pub(super) fn read(&self, owned: OwnedCell) -> u64 {
         let [item] = self.fixture.message(owned).read();

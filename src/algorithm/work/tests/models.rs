@@ -29,6 +29,9 @@ mutants! {
         206 "a return does not advance the epoch",
         214 "a return does not notify",
         230 "a receiver keeps the epoch after its search instead of the epoch before";
+    model_work_delayed_return_tells_every_receiver:
+        648 "a delayed return wakes one receiver",
+        649 "a receiver that learns of a delayed message as it falls asleep sleeps as long as before";
     model_work_holder_of_a_dead_letter_dies:
         207 "a message is redelivered regardless of its attempts",
         231 "the receipt of a dead letter does not count as a delivery";

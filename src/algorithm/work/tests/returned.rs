@@ -2,7 +2,7 @@
 //! letters.
 
 use super::super::{Cursor, OwnedCell};
-use super::fixture::{Fixture, Handle};
+use super::fixture::{Fixture, Handle, LATER};
 use crate::algorithm::work::layout::State;
 use crate::facade::model::{explore, explore_deaths, set_clock, unlock_byte};
 use crate::participant::stage::{StartWith, WithHandles, finish, start, tag};
@@ -79,12 +79,35 @@ fn model_work_returned_message_wakes_a_sleeper() {
     });
 }
 
+/// Hunts: a receiver that sleeps without knowing when a delayed message is due, because another
+/// was woken for it, or because it was returned just before the receiver fell asleep.
+#[test]
+fn model_work_delayed_return_tells_every_receiver() {
+    explore(|| {
+        let fixture = Fixture::of(1, 3);
+        let (owned, cursor) = delivered(&fixture);
+        let receiver = |id| {
+            fixture.start(id, None, move |receiver| {
+                receiver.handle(id).with_cursor(cursor).wait_delayed();
+            })
+        };
+        let holder = fixture.start(1, None, move |holder| {
+            let holder = holder.handle(1).with_cursor(cursor);
+            holder.return_until(owned, LATER);
+        });
+        finish([holder, receiver(2), receiver(3)]);
+        set_clock(2 * LATER);
+        assert_eq!(fixture.handle(2).with_cursor(cursor).poll(), Some(0));
+        set_clock(0);
+        fixture.check();
+    });
+}
+
 /// Hunts: a message that is delayed although the process that returned it was killed before the
 /// commit; a message that is not delayed although the delay was committed; a message that is
 /// delayed by a time left from an earlier return.
 #[test]
 fn model_work_killed_return_does_not_delay_or_is_committed() {
-    const LATER: u64 = 1 << 40;
     explore_deaths(|death| {
         set_clock(0);
         let fixture = Fixture::of(1, 4);
