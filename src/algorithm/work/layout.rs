@@ -141,6 +141,14 @@ impl CellWord {
         self.owner() == due_bits(due)
     }
 
+    /// Returns the end of the first step from `now` on that the word of a delayed message can mean,
+    /// in nanoseconds: up to 52 days later. `None` if there is no such time.
+    pub(crate) fn due_by(self, now: u64) -> Option<u64> {
+        let step = now >> DUE_STEP_BITS;
+        let steps = u64::from(self.owner()).wrapping_sub(step) & u64::from(Tag::MASK);
+        (step + steps + 1).checked_mul(1 << DUE_STEP_BITS)
+    }
+
     /// Returns the word of a dead letter, with at least `max` attempts.
     pub(crate) fn dead_letter(self, max: u8) -> Self {
         let attempts = self.attempts().max(max);
@@ -459,6 +467,8 @@ mod tests {
             prop_assert_eq!(word.is_due_at(other), word.delayed(other) == word);
             let may_be = !(STEP..=(1 << 52) - STEP).contains(&later);
             prop_assert!(may_be || !word.is_due_at(other), "52 days");
+            let by = word.due_by(due.saturating_sub(later.min(MAX_DELAY))).unwrap();
+            prop_assert!((due..=due + STEP).contains(&by), "{due} by {by}");
         }
 
         #[test]

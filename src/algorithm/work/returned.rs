@@ -13,7 +13,9 @@
 //! A receiver whose epoch is not the shared one scans all cells, and takes a message that was
 //! returned and is due. When it has scanned all cells and found none, the epoch that it loaded
 //! before becomes its own, and it knows the time at which the next message is due, if there is any.
-//! A message that is due later than the maximum delay is due now: no process set that time.
+//! A message that is due later than the maximum delay is due now: no process set that time. Where
+//! the time beside the word is not of the step that the word keeps, the end of that step counts: a
+//! process that was reaped while alive may store a time when another has the message already.
 //!
 //! A delayed return wakes all receivers, and each that sleeps on knows the time: a receiver that
 //! was woken alone might leave, or die, before it. A receiver that learns of such a message in its
@@ -110,12 +112,13 @@ impl<P: Storage> Work<'_, P> {
     /// if that is later than `now`.
     fn due_after(&self, cell: u32, word: CellWord, now: u64) -> Option<u64> {
         let due = self.not_before(cell);
-        // The time of another use of the cell does not decide: one of the words has changed then.
-        // Corrupt words have not.
-        let has_changed = || self.load_cell(cell) != word || self.not_before(cell) != due;
-        if !word.is_due_at(due) && has_changed() && !mutation(639) {
-            return Some(now);
-        }
+        // A time of another use of the cell, or of a process that was stopped before it stored it,
+        // does not decide.
+        let due = if word.is_due_at(due) || mutation(639) {
+            due
+        } else {
+            word.due_by(now)?
+        };
         let is_later = due > now && due - now <= MAX_DELAY;
         is_later.then_some(due)
     }

@@ -58,7 +58,8 @@ mutants! {
     model_work_send_succeeds_if_its_message_is_received:
         637 "a sender that finds the queue closed does not notice that a receiver has its message";
     model_work_delayed_message_is_not_taken_as_due:
-        638 "the word of a delayed message does not keep its time",
+        638 "the word of a delayed message does not keep its time";
+    model_work_late_store_of_a_time_does_not_count:
         639 "the time beside a delayed message counts whatever its word says";
     model_work_no_slot_names_a_finished_message:
         640 "a reaper returns a message that a slot still names",
