@@ -102,7 +102,25 @@ impl ChildRecord {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What a process that was forked from the parent knows of the end. It never blocks: a thread of
+    /// the parent that had the lock when the process was forked is not there to unlock it.
+    fn end_of_parents_child(&self) -> io::Result<Option<ExitRecord>> {
+        if let Ok(ended) = self.ended.try_lock()
+            && ended.is_some()
+        {
+            return Ok(*ended);
+        }
+        let has_ended = child::has_ended(self.pidfd.as_fd())?;
+        Ok(has_ended.then_some(ExitRecord::Reaped))
+    }
+
     fn reap_with(&self, wait: ReapWait) -> io::Result<Option<ExitRecord>> {
+        if !self.family.here.is_here() {
+            if wait == ReapWait::Exit {
+                child::wait(self.pidfd.as_fd(), Deadline::never())?;
+            }
+            return self.end_of_parents_child();
+        }
         // A server tells every thread, so it is waited for without the lock: a stopped one holds up
         // none that does not wait.
         let mut told = None;

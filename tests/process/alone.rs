@@ -197,6 +197,32 @@ fn a_child_forked_while_another_thread_looks_at_the_children_can_do_so() {
 }
 
 #[test]
+fn a_child_forked_while_another_thread_asks_for_an_exit_can_do_so() {
+    let all = call(
+        |()| {
+            use std::sync::atomic::{AtomicBool, Ordering};
+            static ENDS: AtomicBool = AtomicBool::new(false);
+            let worker = process::spawn(|()| std::thread::park(), ()).expect("spawned");
+            let all = std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    while !ENDS.load(Ordering::Relaxed) {
+                        let _ = worker.exit_status();
+                    }
+                });
+                let asks = || forked_child(|| matches!(worker.exit_status(), Ok(None)));
+                let all = (0..100).all(|_| asks());
+                ENDS.store(true, Ordering::Relaxed);
+                all
+            });
+            worker.kill().expect("killed");
+            all
+        },
+        (),
+    );
+    assert_eq!(all, Ok(true));
+}
+
+#[test]
 fn a_child_forked_while_another_thread_initialises_can_start_processes() {
     let all = call(
         |()| {
