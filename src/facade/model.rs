@@ -31,7 +31,7 @@ pub(crate) use std::sync::{Arc, Weak};
 pub(crate) use exclusion::{Exclusive, Guarded, exclusive};
 pub(crate) use explore::{
     explore, explore_at_least, explore_deaths, explore_deaths_at_least, explore_deaths_one_less,
-    explore_one_less, explore_soft_faults, explore_two_deaths,
+    explore_one_less, explore_soft_faults, explore_stops, explore_two_deaths,
 };
 
 /// Whether the seeded bug `number` is the one under test.
@@ -57,6 +57,8 @@ loom::thread_local! {
     /// Which process runs, 0 for none.
     static RUNNING: StdCell<u32> = StdCell::new(0);
     static SOFT_LEFT: StdCell<Option<u32>> = StdCell::new(None);
+    /// What happens while the running process is stopped, in place of its death.
+    static MEANWHILE: StdCell<Option<Box<dyn FnOnce()>>> = StdCell::new(None);
     /// How many deaths this process has slept through, and how many slices it has left of the last.
     static SLICES: StdCell<(u32, u32)> = StdCell::new((0, 0));
 }
@@ -88,7 +90,13 @@ pub(crate) fn step() {
         if let Some(deaths) = running.checked_sub(1).and_then(|at| DEATHS_OF.get(at)) {
             deaths.fetch_add(1, StdRelaxed);
         }
-        die();
+        match MEANWHILE.with(StdCell::take) {
+            None => die(),
+            Some(meanwhile) => {
+                STEPS_LEFT.with(|left| left.set(None));
+                meanwhile();
+            }
+        }
     }
 }
 
@@ -195,6 +203,20 @@ pub(crate) fn process<R>(id: u32, death: Option<u32>, body: impl Fn() -> R) -> b
         }
         Err(cause) => std::panic::resume_unwind(cause),
     }
+}
+
+/// Runs `body` as process `id` (not 0), which is stopped before its `stop`-th step, and goes on
+/// after `meanwhile`, which is what another process does. No two of their steps are interleaved
+/// otherwise, so a model has as many runs as `body` has steps, however long `meanwhile` is.
+pub(crate) fn stopped_process(
+    id: u32,
+    stop: Option<u32>,
+    meanwhile: impl FnOnce() + 'static,
+    body: impl Fn(),
+) {
+    MEANWHILE.with(|place| place.set(Some(Box::new(meanwhile))));
+    process(id, stop, body);
+    drop(MEANWHILE.with(StdCell::take));
 }
 
 /// `F_OFD_SETLK` of byte `index` for process `id`: whether it was free (or its own).

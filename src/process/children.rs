@@ -102,8 +102,8 @@ impl ChildRecord {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a process that was forked from the parent knows of the end. It never blocks: a thread of
-    /// the parent that had the lock when the process was forked is not there to unlock it.
+    /// What a process that was forked from the parent knows of the end. It never blocks: a thread
+    /// of the parent that had the lock when the process was forked is not there to unlock it.
     fn end_of_parents_child(&self) -> io::Result<Option<ExitRecord>> {
         if let Ok(ended) = self.ended.try_lock()
             && ended.is_some()

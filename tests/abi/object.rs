@@ -3,7 +3,7 @@
 use crossdock::object::{ObjectOptions, SharedOptions};
 use crossdock::{Dict, List, Namespace, Set, Shared};
 
-use crate::support::image::{u32_at, u64_at};
+use crate::support::image::u64_at;
 use crate::{ARENA, bytes, recorded, segment};
 
 /// The words before the tables.
@@ -14,6 +14,7 @@ fn objects_are_tables_links_and_blocks() {
     let options = ObjectOptions::new(4).bytes_each(32);
     // 12 blocks of 32 bytes and 32 of content, in an index of 32 slots twice, and a length each.
     let tables = (2_u64 * 33 * 8).next_multiple_of(128);
+    // A word of the ring for each block.
     let index = 256 + tables + 128 + 12 * 64;
     assert_eq!(recorded::<Dict<u8, u8>>(options), (20, index, 1, 1));
     assert_eq!(recorded::<Set<u8>>(options), (23, index, 1, 1));
@@ -43,26 +44,16 @@ fn a_dictionary_names_a_block_by_its_slot() {
         (0, 0),
         "the root, the mutex and the event count"
     );
-    let counts = [136, 140, 144, 148, 152].map(|at| u32_at(&words, ARENA + at));
-    assert_eq!(
-        counts,
-        [1, 1, 0, 0, 1],
-        "used, fresh, first and last free, filled"
-    );
+    let counts = [136, 144, 152].map(at);
+    assert_eq!(counts, [1, 1, 1], "used, the first free one, filled");
     assert_eq!((at(160), at(STATE)), (1, 1), "changes, and the length");
     let slots: Vec<u64> = (1..33).map(|slot| at(STATE + 8 * slot)).collect();
-    let (home, word) = slots
-        .iter()
-        .enumerate()
-        .find(|(_, word)| **word != 0)
-        .unwrap();
-    assert_eq!(
-        (
-            word & u64::from(u32::MAX),
-            slots.iter().filter(|word| **word != 0).count()
-        ),
-        (1, 1)
-    );
+    let named = slots.iter().enumerate().filter(|(_, word)| **word != 0);
+    let [(home, word)] = named.collect::<Vec<_>>()[..] else {
+        panic!("{slots:?}");
+    };
+    assert_eq!(word & ((1 << 29) - 1), 1, "block 0");
+    assert_eq!(word >> 40, 0, "the first edition");
     let block = STATE + (2_usize * 33 * 8).next_multiple_of(128) + 128;
     let [version, lengths, next, mark] = [0, 8, 16, 24].map(|word| at(block + word));
     assert_eq!(
@@ -80,12 +71,11 @@ fn a_dictionary_names_a_block_by_its_slot() {
     dict.insert(&"key".into(), &"other".into()).unwrap();
     assert_eq!(dict.remove("key"), Ok(Some("other".into())));
     let words = bytes(&segment);
-    let counts = [136, 140, 144, 148, 152].map(|at| u32_at(&words, ARENA + at));
-    assert_eq!(
-        counts,
-        [0, 2, 1, 2, 0],
-        "the blocks are free in the order of their use"
-    );
+    let at = |offset: usize| u64_at(&words, ARENA + offset);
+    assert_eq!([136, 144, 152].map(at), [0, 2, 0]);
+    let ring = STATE + (2_usize * 33 * 8).next_multiple_of(128);
+    let free = [0, 8, 16, 24].map(|word| at(ring + word));
+    assert_eq!(free, [0; 4], "blocks are free in the order of their use");
     assert_eq!(
         u64_at(&words, ARENA + STATE + 8 + 8 * home),
         0,

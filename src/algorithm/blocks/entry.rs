@@ -17,7 +17,7 @@ pub(crate) fn view<'a>(
     Some(Blocks {
         state: region.state()?,
         shape,
-        links: region.states(layout.links, layout.blocks)?,
+        ring: region.states(layout.ring, layout.blocks)?,
         tables: region.states(layout.tables, layout.table_words())?,
         blocks: region.states(layout.cells, layout.cell_words())?,
         slots: usize::try_from(layout.slots).ok()?,

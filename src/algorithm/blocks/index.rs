@@ -3,7 +3,7 @@
 //! # State
 //!
 //! That of [`blocks`](super). A table's length is the number of its values. The fingerprint of a
-//! slot is the high half of its key's hash; the low half, in the mark, says where the key's probe
+//! slot is of the high half of its key's hash; the low half, in the mark, says where the probe
 //! begins. Keys are equal if their encodings are.
 //!
 //! Invariant 1: no slot between the home of a key and the slot of the key is empty.
@@ -31,7 +31,7 @@
 
 use super::read::{Attempts, Content, WordBuffer};
 use super::write::{NewContent, SPARE, WriteError, Writer};
-use super::{Blocks, Corrupt, SlotWord, low};
+use super::{Blocks, Corrupt, SlotWord, low, number_of};
 use crate::facade::{AtomicU64, Ordering, mutation};
 
 /// An encoded key.
@@ -126,18 +126,16 @@ impl Blocks<'_> {
         let mut at = self.home(key.mark());
         for _ in 0..slots.len() {
             let word = Self::slot(&slots[at]);
-            if word == SlotWord::EMPTY {
+            if word.is_empty() {
                 return Ok(None);
             }
-            if word.fingerprint() == key.fingerprint()
+            if word.has(key.fingerprint())
                 && let Some(block) = word.block()
             {
-                let content = self.copy_out(block, most, out).ok_or(word)?;
+                let content = self.copy_out(&slots[at], word, block, most, out);
+                let content = content.ok_or(word)?;
                 if key.is_of(&content, out.words()) {
-                    return match self.counts(&content, &slots[at], word) {
-                        true => Ok(Some(content)),
-                        false => Err(word),
-                    };
+                    return Ok(Some(content));
                 }
                 // Another key of that fingerprint, or a key of the block's next content.
                 if !mutation(862) && !self.is_still_named(&content, &slots[at], word) {
@@ -153,7 +151,7 @@ impl Blocks<'_> {
     pub(crate) fn len(self) -> u64 {
         let (len, _) = self.table(self.root());
         // ORDERING: Relaxed; the value may be stale.
-        len.load(Ordering::Relaxed)
+        number_of(len.load(Ordering::Relaxed))
     }
 
     /// Calls `found` with each key whose home is the slot `home`; with `None` if all of them come
@@ -172,11 +170,11 @@ impl Blocks<'_> {
             let mut at = home & (slots.len() - 1);
             for _ in 0..slots.len() {
                 let word = Self::slot(&slots[at]);
-                if word == SlotWord::EMPTY {
+                if word.is_empty() {
                     break;
                 }
                 if let Some(block) = word.block() {
-                    let content = self.copy_out(block, usize::MAX, out);
+                    let content = self.copy_out(&slots[at], word, block, usize::MAX, out);
                     let Some(content) =
                         content.filter(|content| self.is_still_named(content, &slots[at], word))
                     else {
@@ -198,18 +196,8 @@ impl Blocks<'_> {
 
 impl Writer<'_> {
     /// Finds the slot of a key, or its place if it were inserted; `None` if there is none.
-    fn find(self, key: &Key<'_>, out: &mut impl WordBuffer) -> Result<Option<Found>, WriteError> {
-        match self.find_once(key, out) {
-            Err(_) => {
-                // What is no value of the slot that names it goes.
-                self.sweep();
-                self.find_once(key, out).map_err(WriteError::from)
-            }
-            found => found.map_err(WriteError::from),
-        }
-    }
-
-    fn find_once(self, key: &Key<'_>, out: &mut impl WordBuffer) -> Result<Option<Found>, Corrupt> {
+    #[inline]
+    fn find(self, key: &Key<'_>, out: &mut impl WordBuffer) -> Result<Option<Found>, Corrupt> {
         let (_, slots) = self.table();
         let mut place = None;
         let mut at = self.blocks.home(key.mark());
@@ -220,13 +208,14 @@ impl Writer<'_> {
                 word,
                 content: None,
             };
-            if word == SlotWord::EMPTY {
+            if word.is_empty() {
                 return Ok(place.or(Some(free)));
             }
             match word.block() {
                 None => place = place.or(Some(free)),
-                Some(block) if word.fingerprint() == key.fingerprint() => {
-                    let content = self.blocks.copy_out(block, usize::MAX, out);
+                Some(block) if word.has(key.fingerprint()) => {
+                    let slot = &slots[at];
+                    let content = self.blocks.copy_out(slot, word, block, usize::MAX, out);
                     let content = content.ok_or(Corrupt { word: word.0 })?;
                     if key.is_of(&content, out.words()) {
                         let content = Some(content);
@@ -246,7 +235,7 @@ impl Writer<'_> {
         key: &Key<'_>,
         value: &[u8],
         out: &mut impl WordBuffer,
-        accepts: impl FnOnce(Option<(&Content, &[u64])>) -> bool,
+        mut accepts: impl FnMut(Option<(&Content, &[u64])>) -> bool,
     ) -> Result<Option<bool>, WriteError> {
         let mut found = self.find(key, out)?;
         let content = found.as_ref().and_then(|found| found.content);
@@ -254,18 +243,19 @@ impl Writer<'_> {
             return Ok(None);
         }
         let is_new = content.is_none();
-        let is_empty = |found: &Found| found.word == SlotWord::EMPTY;
-        if is_new && found.as_ref().is_none_or(is_empty) {
-            let filled = self.blocks.state.writer().filled.load(Ordering::Relaxed);
-            if filled as usize >= self.blocks.slots / 4 * 3 {
+        let filled = &self.blocks.state.writer().filled;
+        if is_new && found.as_ref().is_none_or(|found| found.word.is_empty()) {
+            let most = self.blocks.slots as u64 / 4 * 3;
+            if self.number(filled)? >= most {
                 self.rebuild()?;
                 found = self.find(key, out)?;
             }
         }
-        let free =
-            u64::from(self.blocks.count() - self.blocks.state.used().min(self.blocks.count()));
-        let full = WriteError::Full { asked: 1, free };
-        let found = found.ok_or(full)?;
+        let Some(found) = found else {
+            let free = self.blocks.count().saturating_sub(self.blocks.state.used());
+            let free = free.into();
+            return Err(WriteError::Full { asked: 1, free });
+        };
         let new = NewContent {
             fingerprint: key.fingerprint(),
             mark: key.mark(),
@@ -275,16 +265,14 @@ impl Writer<'_> {
         let to = self.fill(&new, if is_new { self.blocks.spare() } else { 0 })?;
         let (len, slots) = self.table();
         self.commit(&slots[found.at], found.word, to)?;
-        // ORDERING: Relaxed; only the owner of the mutex stores them.
-        let relaxed = Ordering::Relaxed;
         if is_new {
-            len.store(len.load(relaxed) + 1, relaxed);
-            if found.word == SlotWord::EMPTY {
-                let filled = &self.blocks.state.writer().filled;
-                filled.store(filled.load(relaxed) + 1, relaxed);
+            self.recount(len, |len| len + 1);
+            if found.word.is_empty() {
+                self.recount(filled, |filled| filled + 1);
             }
+        } else {
+            self.free(found.word);
         }
-        self.free(found.word);
         Ok(Some(is_new))
     }
 
@@ -293,7 +281,7 @@ impl Writer<'_> {
         self,
         key: &Key<'_>,
         out: &mut impl WordBuffer,
-        accepts: impl FnOnce(Option<(&Content, &[u64])>) -> bool,
+        mut accepts: impl FnMut(Option<(&Content, &[u64])>) -> bool,
     ) -> Result<bool, WriteError> {
         let found = self.find(key, out)?;
         let found = found.and_then(|found| found.content.map(|content| (found, content)));
@@ -306,41 +294,48 @@ impl Writer<'_> {
         }
         let (len, slots) = self.table();
         let mask = slots.len() - 1;
-        let ends = Blocks::slot(&slots[(found.at + 1) & mask]) == SlotWord::EMPTY;
-        let to = match ends {
-            true => SlotWord::EMPTY,
-            false => SlotWord::REMOVED,
-        };
-        self.commit(&slots[found.at], found.word, to)?;
-        // ORDERING: Relaxed; only the owner of the mutex stores them. A slot that becomes empty
-        // ends no probe: it is followed by an empty one.
-        let relaxed = Ordering::Relaxed;
-        len.store(len.load(relaxed).saturating_sub(1), relaxed);
+        let ends = Blocks::slot(&slots[(found.at + 1) & mask]).is_empty();
+        let own = self.edition;
+        let (empty, removed) = (own.stamp(SlotWord::EMPTY), own.stamp(SlotWord::REMOVED));
+        let to = if ends { empty } else { removed };
+        self.commit_word(&slots[found.at], found.word.0, to, 853)?;
+        self.recount(len, |len| len.saturating_sub(1));
         if ends {
-            let filled = &self.blocks.state.writer().filled;
-            let mut emptied = 1;
+            // A slot that becomes empty ends no probe: it is followed by an empty one.
+            let mut emptied = 1_u64;
             let mut at = found.at.wrapping_sub(1) & mask;
-            while slots[at].load(relaxed) == SlotWord::REMOVED.0 && emptied <= mask {
-                slots[at].store(SlotWord::EMPTY.0, relaxed);
+            while emptied <= mask as u64 && Blocks::slot(&slots[at]).is_removed() {
+                // ORDERING: Relaxed; nothing depends on it. A CAS fails at a successor's slot.
+                let relaxed = Ordering::Relaxed;
+                let emptied_it = slots[at].compare_exchange(removed, empty, relaxed, relaxed);
+                if emptied_it.is_err() {
+                    break;
+                }
                 emptied += 1;
                 at = at.wrapping_sub(1) & mask;
             }
-            let emptied = u32::try_from(emptied).unwrap_or(u32::MAX);
-            filled.store(filled.load(relaxed).saturating_sub(emptied), relaxed);
+            let filled = &self.blocks.state.writer().filled;
+            self.recount(filled, |filled| filled.saturating_sub(emptied));
         }
         self.free(found.word);
         Ok(true)
     }
 
+    /// Changes a number that only owners of the mutex store; sweeps if it is of another edition,
+    /// since what it counts was changed.
+    fn recount(self, word: &AtomicU64, to: impl FnOnce(u64) -> u64) {
+        match self.number(word) {
+            Ok(number) => self.set_number(word, to(number)),
+            // If it fails, this process was reaped.
+            Err(_) => drop(self.sweep()),
+        }
+    }
+
     /// Empties the table that is not current.
     fn empty(self, slots: &[AtomicU64]) -> Result<(), WriteError> {
         self.begin_table();
-        for slot in slots {
-            self.ask_owner()?;
-            // ORDERING: Relaxed; (V5) publishes the table.
-            slot.store(0, Ordering::Relaxed);
-        }
-        Ok(())
+        let empty = self.edition.stamp(SlotWord::EMPTY);
+        slots.iter().try_for_each(|slot| self.replace(slot, empty))
     }
 
     /// Fills the other table without removed slots, and makes it current.
@@ -350,27 +345,26 @@ impl Writer<'_> {
         let (_, from) = self.blocks.table(root);
         let (len, to) = self.blocks.table(root.flipped());
         self.empty(to)?;
-        // ORDERING: Relaxed; (V5) publishes the table.
-        let relaxed = Ordering::Relaxed;
         let mask = to.len() - 1;
         let mut values = 0;
         for slot in from {
             let word = Blocks::slot(slot);
             let block = word.block().and_then(|block| self.blocks.block(block));
             let Some(words) = block else { continue };
-            let mut at = self.blocks.home(words[3].load(relaxed));
-            self.ask_owner()?;
-            while to[at].load(relaxed) != SlotWord::EMPTY.0 {
+            // ORDERING: Relaxed; the owner of the mutex wrote it, or one before.
+            let mut at = self.blocks.home(words[3].load(Ordering::Relaxed));
+            while !Blocks::slot(&to[at]).is_empty() {
                 at = (at + 1) & mask;
                 // A successor may fill it, too, until it is full.
                 self.ask_owner()?;
             }
-            to[at].store(word.0, relaxed);
+            let word = self.edition.stamp(number_of(word.0));
+            self.replace(&to[at], word)?;
             values += 1;
         }
-        len.store(values.into(), relaxed);
+        self.replace(len, self.edition.stamp(values))?;
         self.flip(root)?;
-        self.blocks.state.writer().filled.store(values, relaxed);
+        self.set_number(&self.blocks.state.writer().filled, values);
         Ok(())
     }
 
@@ -379,11 +373,9 @@ impl Writer<'_> {
         let root = self.root_of_owner()?;
         let (len, to) = self.blocks.table(root.flipped());
         self.empty(to)?;
-        // ORDERING: Relaxed; (V5) publishes the table.
-        len.store(0, Ordering::Relaxed);
+        self.replace(len, self.edition.stamp(0))?;
         self.flip(root)?;
-        self.sweep();
-        Ok(())
+        self.collect()
     }
 
     /// Calls `each` with the content of each slot.
@@ -394,13 +386,16 @@ impl Writer<'_> {
     ) -> Result<(), WriteError> {
         let (len, slots) = self.table();
         let bound = match self.blocks.shape {
-            super::Shape::List => usize::try_from(len.load(Ordering::Relaxed)).unwrap_or(0),
+            super::Shape::List => {
+                let len = number_of(len.load(Ordering::Relaxed));
+                usize::try_from(len).unwrap_or(0)
+            }
             _ => slots.len(),
         };
         for slot in &slots[..bound.min(slots.len())] {
             let word = Blocks::slot(slot);
             let Some(block) = word.block() else { continue };
-            let content = self.blocks.copy_out(block, usize::MAX, out);
+            let content = self.blocks.copy_out(slot, word, block, usize::MAX, out);
             let content = content.ok_or(Corrupt { word: word.0 })?;
             each(&content, out.words());
         }

@@ -14,7 +14,7 @@ pub(crate) struct BlocksLayout {
     pub(crate) payload: u64,
     /// Offsets into the entry.
     pub(crate) tables: u64,
-    pub(crate) links: u64,
+    pub(crate) ring: u64,
     pub(crate) cells: u64,
     len: u64,
 }
@@ -111,9 +111,9 @@ impl BlocksLayout {
     fn with(slots: u64, blocks: u64, payload: u64) -> Option<Self> {
         let padding = PADDING as u64;
         let tables = (size_of::<BlocksState>() as u64).next_multiple_of(padding);
-        let links = tables.checked_add((slots + 1).checked_mul(2 * WORD)?)?;
-        let links = links.checked_next_multiple_of(padding)?;
-        let cells = links.checked_add(blocks.checked_mul(size_of::<u32>() as u64)?)?;
+        let ring = tables.checked_add((slots + 1).checked_mul(2 * WORD)?)?;
+        let ring = ring.checked_next_multiple_of(padding)?;
+        let cells = ring.checked_add(blocks.checked_mul(WORD)?)?;
         let cells = cells.checked_next_multiple_of(padding)?;
         let cell = (HEADER as u64 + payload).checked_mul(WORD)?;
         let len = cells.checked_add(blocks.checked_mul(cell)?)?;
@@ -122,7 +122,7 @@ impl BlocksLayout {
             blocks,
             payload,
             tables,
-            links,
+            ring,
             cells,
             len,
         })

@@ -25,16 +25,22 @@
 
 use super::read::{Attempts, Content, WordBuffer};
 use super::write::{NewContent, WriteError, Writer};
-use super::{Blocks, Corrupt, SlotWord};
+use super::{Blocks, Corrupt, SlotWord, number_of};
 use crate::facade::{AtomicU64, Ordering, mutation};
 
 impl Blocks<'_> {
-    /// The length of a table.
+    /// The length of a table, and its edition.
     #[inline(always)]
-    fn length(len: &AtomicU64) -> u64 {
+    fn length_word(len: &AtomicU64) -> u64 {
         // ORDERING: Acquire; pairs with (L1). No seeded bug weakens it: the fence behind the copy
         // acquires, too, before the slot is loaded again.
         len.load(Ordering::Acquire)
+    }
+
+    /// The length of a table.
+    #[inline(always)]
+    fn length(len: &AtomicU64) -> u64 {
+        number_of(Self::length_word(len))
     }
 
     /// Copies a value of the list; `None` if it is not that long.
@@ -59,10 +65,10 @@ impl Blocks<'_> {
             let word = Self::slot(slot);
             let content = word
                 .block()
-                .and_then(|block| self.copy_out(block, usize::MAX, out));
+                .and_then(|block| self.copy_out(slot, word, block, usize::MAX, out));
             if let Some(content) = content
                 && (Self::length(len) > index || mutation(867))
-                && self.counts(&content, slot, word)
+                && self.is_still_named(&content, slot, word)
                 && self.is_current(root)
             {
                 return Ok(Some(content));
@@ -76,8 +82,16 @@ impl Writer<'_> {
     /// The length.
     pub(crate) fn len(self) -> usize {
         let (len, slots) = self.table();
-        let len = usize::try_from(Blocks::length(len)).unwrap_or(usize::MAX);
-        len.min(slots.len())
+        Self::within(Blocks::length(len), slots)
+    }
+
+    fn within(len: u64, slots: &[AtomicU64]) -> usize {
+        usize::try_from(len).unwrap_or(usize::MAX).min(slots.len())
+    }
+
+    /// Stores the length: the commit of what is pushed or popped. `from` is of this edition.
+    fn commit_length(self, len: &AtomicU64, from: u64, to: usize) -> Result<(), WriteError> {
+        self.commit_word(len, from, self.edition.stamp(to as u64), 868)
     }
 
     /// The content of a value.
@@ -92,14 +106,8 @@ impl Writer<'_> {
 
     /// Fills blocks with a value, and makes a slot behind the last name them.
     fn place(self, slot: &AtomicU64, value: &[u8]) -> Result<(), WriteError> {
-        // A successor's push changes the slot, or is seen by the load.
-        let found = Blocks::slot(slot);
-        self.ask_owner()?;
-        let word = self.fill(&Self::content_of(value), self.blocks.spare())?;
-        // ORDERING: Release; (V3).
-        slot.compare_exchange(found.0, word.0, Ordering::Release, Ordering::Relaxed)
-            .map_err(|_| WriteError::MembershipLost)?;
-        Ok(())
+        let filled = self.fill(&Self::content_of(value), self.blocks.spare())?;
+        self.replace(slot, filled.word.0)
     }
 
     /// Appends values, all or none.
@@ -108,7 +116,8 @@ impl Writer<'_> {
         values: impl ExactSizeIterator<Item = &'v [u8]>,
     ) -> Result<(), WriteError> {
         let (len, slots) = self.table();
-        let (from, more) = (self.len(), values.len());
+        let (word, more) = (Blocks::length_word(len), values.len());
+        let from = Self::within(number_of(word), slots);
         if more > slots.len() - from {
             let free = (slots.len() - from) as u64;
             return Err(WriteError::Full {
@@ -124,7 +133,7 @@ impl Writer<'_> {
                 return Err(error);
             }
         }
-        self.commit_length(len, from, from + more)
+        self.commit_length(len, word, from + more)
     }
 
     /// Copies a value of the list.
@@ -134,26 +143,31 @@ impl Writer<'_> {
         out: &mut impl WordBuffer,
     ) -> Result<Content, WriteError> {
         let (_, slots) = self.table();
-        let word = slots.get(index).map_or(SlotWord::EMPTY, Blocks::slot);
+        let corrupt = Corrupt { word: index as u64 };
+        self.copy_of(slots.get(index).ok_or(corrupt)?, out)
+    }
+
+    /// Copies what a slot names.
+    fn copy_of(self, slot: &AtomicU64, out: &mut impl WordBuffer) -> Result<Content, WriteError> {
+        let word = Blocks::slot(slot);
         let content = word
             .block()
-            .and_then(|block| self.blocks.copy_out(block, usize::MAX, out));
+            .and_then(|block| self.blocks.copy_out(slot, word, block, usize::MAX, out));
         content.ok_or(Corrupt { word: word.0 }.into())
     }
 
     /// Copies the last value and removes it, if there is one.
     pub(crate) fn pop(self, out: &mut impl WordBuffer) -> Result<Option<Content>, WriteError> {
         let (len, slots) = self.table();
-        let Some(last) = self.len().checked_sub(1) else {
+        let length = Blocks::length_word(len);
+        let Some(last) = Self::within(number_of(length), slots).checked_sub(1) else {
             return Ok(None);
         };
         let word = Blocks::slot(&slots[last]);
-        let content = word
-            .block()
-            .and_then(|block| self.blocks.copy_out(block, usize::MAX, out));
-        self.commit_length(len, last + 1, last)?;
+        let content = self.copy_of(&slots[last], out);
+        self.commit_length(len, length, last)?;
         self.free(word);
-        content.ok_or(Corrupt { word: word.0 }.into()).map(Some)
+        content.map(Some)
     }
 
     /// Replaces a value; if `seen` says what it is to be, only if it still is that. Returns whether
@@ -172,9 +186,10 @@ impl Writer<'_> {
         }
         let word = Blocks::slot(&slots[index]);
         if let Some(seen) = seen {
+            let slot = &slots[index];
             let now = word
                 .block()
-                .and_then(|block| self.blocks.copy_out(block, 0, out));
+                .and_then(|block| self.blocks.copy_out(slot, word, block, 0, out));
             if !now.is_some_and(|now| now.is(seen)) {
                 return Ok(Some(false));
             }
@@ -210,18 +225,20 @@ impl Writer<'_> {
             });
         }
         let new = match new {
-            Some(value) => self.fill(&Self::content_of(value), self.blocks.spare())?,
+            Some(value) => {
+                self.fill(&Self::content_of(value), self.blocks.spare())?
+                    .word
+                    .0
+            }
             None => SlotWord::EMPTY,
         };
         self.begin_table();
-        // ORDERING: Relaxed; (V5) publishes the table.
-        let relaxed = Ordering::Relaxed;
         for (slot, index) in to.iter().zip(order) {
             let old = index.and_then(|index| from.get(index)).map(Blocks::slot);
-            self.ask_owner()?;
-            slot.store(old.unwrap_or(new).0, relaxed);
+            let number = number_of(old.map_or(new, |word| word.0));
+            self.replace(slot, self.edition.stamp(number))?;
         }
-        len.store(after as u64, relaxed);
+        self.replace(len, self.edition.stamp(after as u64))?;
         self.flip(root)?;
         for (_, slot) in from
             .iter()

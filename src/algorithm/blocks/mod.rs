@@ -4,15 +4,17 @@
 //! # State
 //!
 //! A root; two tables, each a length and as many slots as there can be values; blocks, all of one
-//! size; a link for each block; and what writers alone use: their [mutex](super::mutex), the free
-//! blocks, a count of changes with an [event count](crate::wait::event_count).
+//! size; a ring that has the number of each free block; and what writers alone use: their
+//! [mutex](super::mutex), where in the ring the free blocks are, a count of changes with an
+//! [event count](crate::wait::event_count).
 //!
 //! ```text
-//! root       | edition: 63 | current table: 1 |
-//! slot       | fingerprint: 32 | block + 1: 32 |    0 = empty, 1 << 32 = removed
+//! root       | edition: 24 | flips: 39 | current table: 1 |
+//! slot       | edition: 24 | fingerprint: 11 | block + 1: 29 |    0 = empty, 1 << 29 = removed
+//! length, used, first, filled | edition: 24 | number: 40 |
+//! ring       | edition: 24 | block - position, modulo the blocks: 40 |
 //! block | version | next block + 1: 32, value's bytes: 32 | next block's version | mark | words |
-//! version | count: 62 | state: 2 | 0 = never written, WRITING, WRITTEN or COMMITTED link next free
-//! block + 1; 0 = last, all ones = not free
+//! version | count: 62 | state: 2 | 0 = never written, WRITING or COMMITTED
 //! ```
 //!
 //! A value that is longer than a block goes on in further ones, each named by the one before with
@@ -21,23 +23,27 @@
 //! Invariant 1: no process writes to a block that a slot of the current table names, below the
 //! table's length if it is a list.
 //! Invariant 2: the count of a block's version never goes back. It changes before the first word
-//! of a new content, and the state becomes WRITTEN after the last one.
+//! of a new content; a slot names it after the last one.
 //! Invariant 3: a version is COMMITTED only after the slot that names it was stored.
+//! Invariant 4: owners of the mutex with the same edition follow each other by unlocking it.
 //!
 //! # Protocol
 //!
-//! - read: load the root and the slot; load the version of the block, which must not be WRITING;
-//!   copy; load the version again, which must have the same count. The content counts if the
-//!   version is COMMITTED and the mark proves what it is for; or if the slot still names the block,
-//!   and after that the version is still the same. The root must be the same at the end. Otherwise
+//! - read: load the root and the slot; load the version of the block; if it is WRITING, the slot
+//!   must still be the same word. Copy; load the version again, which must have the same count. The
+//!   content counts if the version was COMMITTED and the mark proves what it is for; or if the slot
+//!   named the block after the version was loaded. The root must be the same at the end. Otherwise
 //!   once more. A read leaves nothing behind, and holds up no writer.
-//! - write: lock the mutex; take free blocks; CAS each version to WRITING with the next count;
-//!   write; CAS it to WRITTEN; CAS the slot from the word that was found: the commit; CAS the
-//!   version to COMMITTED; free the blocks that were named before; unlock; notify.
-//! - flip: fill the table that is not current, then store the root: the commit of what changes many
+//! - write: load the root; lock the mutex; the root must still have the same edition, which is this
+//!   owner's. Take free blocks; CAS each version to WRITING with the next count; write; CAS the
+//!   slot
+//!   from the word that was found, which must be of the same edition: the commit; CAS the version
+//!   to COMMITTED; free the blocks that were named before; unlock; notify.
+//! - flip: fill the table that is not current, then CAS the root: the commit of what changes many
 //!   slots at once.
-//! - sweep: the owner of the mutex that is told that the last one died computes all else from the
-//!   current table: what no slot names is free.
+//! - sweep: the owner of the mutex that is told that the last one died, or that finds words of
+//!   another edition, gives the root the next edition. Then it gives it to each word of the current
+//!   table, by a CAS, and computes all else from that: what no slot names is free.
 //!
 //! No code of a user runs while the mutex is locked.
 //!
@@ -46,55 +52,50 @@
 //! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | reading, anywhere | nothing | - |
-//! | writing, before the commit | WRITING or WRITTEN blocks that no slot names; a half-moved list of free ones; the mutex's dead tag | the next writer, which sweeps; readers go on |
-//! | after the commit | the same, the blocks that were named before, a length and a count of changes not yet made; a version that is WRITTEN | the same; readers look at the slot once more |
+//! | writing, before the commit | blocks that are WRITING and that no slot names; the mutex's dead tag | the next writer, which sweeps; readers go on |
+//! | after the commit | the same, the blocks that were named before, a length and a count of changes not yet made; a version that is WRITING, and named | the same; readers look at the slot once more |
 //! | filling the table that is not current | slots that are not current | the next flip, which fills it anew |
-//! | sweeping | as before the sweep: the mutex is `OWNER_DIED` until it is complete | the next writer |
+//! | sweeping | a table of two editions; the mutex is `OWNER_DIED` until the sweep is complete | the next writer |
 //! | after unlocking, before the notification | a waiter whose wake is owed | the waiter, when its slice ends; a reaper, which wakes all |
 //!
 //! A reaper takes the mutex from the dead by a CAS, and leaves the sweep to the next writer: it
 //! never waits for one. A waiter for a change sweeps itself if no process has the mutex: the dead
 //! one may have committed. A stopped writer holds up other writers, and no reader.
 //!
-//! A process that was reaped alive may still write to the blocks that it took, which are
-//! others' by then: its versions and its commits are CASes that fail, but a word between them
-//! may get into another value, or into a table that its successor fills. That is true of
-//! whatever a mutex protects. It poisons the mutex when it learns of it, so that the next
-//! owner sweeps again. A block that it puts on the list of free ones just then may be taken
-//! though a slot names it: it asks whether it has the mutex before each, which leaves one
-//! block.
+//! A process that was reaped alive goes on beside its successors, which have later editions:
+//!
+//! | it | what comes of it |
+//! |---|---|
+//! | commits: a slot or a length | before the successor's sweep has given that word its edition: the sweep finds it made. After: the CAS fails |
+//! | flips | as above, by the CAS of the root |
+//! | stores where the free blocks are, the length of an index, how many slots are not empty | a word of an earlier edition, which an owner that needs it finds, and sweeps |
+//! | takes a block, fills a slot of the table that is not current | the CAS fails if a successor changed the word: it expects what was there when the root still had its edition |
+//! | writes the words of a block that it took before | if a successor takes the same block meanwhile: a word of another value |
+//!
+//! The last row is true of whatever a mutex protects. After a sweep such a block is the last of the
+//! free ones.
 //!
 //! # Ordering
 //!
 //! (V1) WRITING, a release fence and the words (Relaxed), against the words, an acquire fence
 //! and the second load of the version: a reader that saw a word of a later content sees its
 //! count. If it gave up before that load, since the word names no part of its value, the fence
-//! is before it reads again: then it sees that the slot names another block. (V2) WRITTEN and
-//! COMMITTED (Release) pair with both loads of the version (Acquire): the words, and that no
-//! older value is current. (V3) The commit (Release) pairs with the load of the slot (Acquire):
-//! a reader finds the named block's version, and no older one. (V4) WRITING (Release) pairs
-//! with the same load of the version as (V2): a reader that meets it sees that no slot names
-//! the block. (V5) The root (Release) pairs with its first load (Acquire): the table. A reader
-//! that copied what was written after a flip has acquired it by (V2), so its second load of the
-//! root shows the flip. Writers are ordered by (M1) of the mutex.
+//! is before it reads again: then it sees that the slot names another block. (V2) COMMITTED
+//! (Release) pairs with the first load of the version (Acquire): the words, and that no older value
+//! is current. (V3) The commit (Release) pairs with the load of the slot (Acquire): a reader finds
+//! the named block's version and words, and no older ones. (V4) WRITING (Release) pairs with the
+//! same load of the version as (V2): a reader that meets it, and then the slot that names the
+//! block, sees the content of that version: it was committed before the slot was loaded. (V5) The
+//! root (Release) pairs with its first load (Acquire): the table. A reader that copied what was
+//! written after a flip has acquired it by (V2), so its second load of the root shows the flip.
+//! Writers are ordered by (M1) of the mutex.
 //!
 //! Words that are filled into the table that is not current are behind a release fence, which pairs
 //! with the load of the slot (Acquire): a reader that meets one sees the flip before.
 //!
-//! (V6) is the barrier between the commit and the look at the root of a writer that may have been
-//! reaped, and between the root's next edition and the sweep of its successor:
-//!
-//! ```text
-//! a writer                       its successor
-//! the slot, length: the commit   the root: its next edition
-//! barrier                        barrier
-//! the root: still the same?      sweep: what does the slot name, how long is the list?
-//! ```
-//!
-//! One of the two sees the other's store: the commit is taken back, or what it names is not
-//! free. A writer loads the root first and then finds that it has the mutex, so that edition
-//! is its own; a flip is a CAS of the root from it. A commit in the middle of the sweep may
-//! be both seen and taken back: not if the sweep has marked the content as COMMITTED by then.
+//! (V6) A successor stores the root's next edition (Release) before all else. A process that loads
+//! a word (Acquire) which a successor has stored (Release) finds another edition in the root
+//! after that, and does not expect the word in a CAS.
 //!
 //! # Trade-offs
 //!
@@ -118,7 +119,7 @@ pub(crate) mod wait;
 pub(crate) mod write;
 
 use crate::algorithm::mutex::MutexState;
-use crate::facade::{AtomicU32, AtomicU64, Ordering, ordering};
+use crate::facade::{AtomicU64, Ordering, ordering};
 use crate::format::Padded;
 use crate::participant::Tag;
 use crate::wait::event_count::EventCount;
@@ -131,16 +132,12 @@ pub(crate) const HEADER: usize = 4;
 struct WriterState {
     lock: MutexState,
     event: EventCount,
-    /// The number of blocks that are not free.
-    used: AtomicU32,
-    /// The number of blocks that were ever taken, unless all were swept: the rest is free.
-    fresh: AtomicU32,
-    /// The free blocks among those, the earliest to be freed at the head.
-    head: AtomicU32,
-    tail: AtomicU32,
-    /// The number of slots of an index that are not empty.
-    filled: AtomicU32,
-    _unused: AtomicU32,
+    /// The number of blocks that are not free, with the edition of the owner that stored it.
+    used: AtomicU64,
+    /// Where in the ring the first free block is, likewise. So many as are free follow each other.
+    first: AtomicU64,
+    /// The number of slots of an index that are not empty, likewise.
+    filled: AtomicU64,
     /// The number of changes.
     changes: AtomicU64,
 }
@@ -169,7 +166,7 @@ pub(crate) struct Corrupt {
     pub(crate) word: u64,
 }
 
-/// The root: which of the tables is current.
+/// The root: which of the tables is current, and whose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Root(u64);
 
@@ -178,14 +175,53 @@ impl Root {
         usize::from(self.0 & 1 != 0)
     }
 
-    /// What a sweep adds to the root: another edition of the same table.
-    const SWEPT: u64 = 2;
+    fn edition(self) -> Edition {
+        Edition::of(self.0)
+    }
+
+    /// The same table, of the next edition.
+    fn swept(self) -> Self {
+        Self(self.0.wrapping_add(1 << Edition::SHIFT))
+    }
 
     /// The root after a flip.
     fn flipped(self) -> Self {
-        let edition = (self.0 >> 1).wrapping_add(1);
-        Self(edition << 1 | !self.0 & 1)
+        let flips = (self.0 >> 1).wrapping_add(1);
+        Self(self.edition().stamp(flips << 1 | !self.0 & 1))
     }
+}
+
+/// Which of the owners that took the mutex from the dead, and of those after it: the high bits of
+/// a word, in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Edition(u64);
+
+impl Edition {
+    /// The bits of a word below its edition.
+    const SHIFT: u32 = 40;
+    const NUMBER: u64 = (1 << Self::SHIFT) - 1;
+
+    fn of(word: u64) -> Self {
+        Self(word & !Self::NUMBER)
+    }
+
+    /// A word of this edition with a number.
+    fn stamp(self, number: u64) -> u64 {
+        self.0 | number & Self::NUMBER
+    }
+
+    /// The number of a word, if that is of this edition.
+    #[inline(always)]
+    fn number(self, word: u64) -> Option<u64> {
+        let number = word ^ self.0;
+        (number <= Self::NUMBER).then_some(number)
+    }
+}
+
+/// The number of a word that has an edition, whichever it is.
+#[inline(always)]
+fn number_of(word: u64) -> u64 {
+    word & Edition::NUMBER
 }
 
 /// The word of a slot.
@@ -193,20 +229,47 @@ impl Root {
 pub(crate) struct SlotWord(pub(crate) u64);
 
 impl SlotWord {
-    pub(crate) const EMPTY: Self = Self(0);
-    const REMOVED: Self = Self(1 << 32);
+    /// The bits of a block's number.
+    const BLOCK: u32 = 29;
+    /// The numbers of slots that name no block.
+    const EMPTY: u64 = 0;
+    const REMOVED: u64 = 1 << Self::BLOCK;
 
-    fn new(fingerprint: u32, block: u32) -> Self {
-        Self((u64::from(fingerprint) << 32) | (u64::from(block) + 1))
+    /// A word with such a number.
+    fn of(edition: Edition, number: u64) -> Self {
+        Self(edition.stamp(number))
     }
 
+    /// A word that names a block, with the low bits of a fingerprint.
+    fn new(edition: Edition, fingerprint: u32, block: u32) -> Self {
+        let fingerprint = u64::from(fingerprint) << Self::BLOCK;
+        Self::of(edition, fingerprint | (u64::from(block) + 1))
+    }
+
+    fn is_empty(self) -> bool {
+        number_of(self.0) == Self::EMPTY
+    }
+
+    fn is_removed(self) -> bool {
+        number_of(self.0) == Self::REMOVED
+    }
+
+    /// The low bits of its fingerprint.
     fn fingerprint(self) -> u32 {
-        (self.0 >> 32) as u32
+        low(number_of(self.0) >> Self::BLOCK)
+    }
+
+    /// Whether it has the low bits of a fingerprint.
+    #[inline(always)]
+    fn has(self, fingerprint: u32) -> bool {
+        const BITS: u32 = Edition::SHIFT - SlotWord::BLOCK;
+        (low(self.0 >> Self::BLOCK) ^ fingerprint) << (u32::BITS - BITS) == 0
     }
 
     /// The block that it names; `None` if it is empty or removed.
+    #[inline(always)]
     fn block(self) -> Option<u32> {
-        low(self.0).checked_sub(1)
+        (low(self.0) & ((1 << Self::BLOCK) - 1)).checked_sub(1)
     }
 }
 
@@ -215,7 +278,6 @@ impl SlotWord {
 pub(crate) struct Version(u64);
 
 const WRITING: u64 = 1;
-const WRITTEN: u64 = 2;
 const COMMITTED: u64 = 3;
 
 impl Version {
@@ -228,17 +290,18 @@ impl Version {
         Self((self.0 & !COMMITTED).wrapping_add(COMMITTED + 1) | WRITING)
     }
 
-    fn is_whole(self) -> bool {
-        self.0 & COMMITTED >= WRITTEN
+    /// Whether the block was ever written.
+    fn is_content(self) -> bool {
+        self.0 & COMMITTED != 0
     }
 
     fn is_committed(self) -> bool {
         self.0 & COMMITTED == COMMITTED
     }
 
-    /// Whether both are of one content, which is whole.
+    /// Whether both are of one content.
     pub(crate) fn is_of_same_content(self, other: Self) -> bool {
-        self.0 & !COMMITTED == other.0 & !COMMITTED && self.is_whole() && other.is_whole()
+        (self.0 ^ other.0) <= COMMITTED
     }
 }
 
@@ -247,8 +310,8 @@ impl Version {
 pub(crate) struct Blocks<'a> {
     pub(crate) state: &'a BlocksState,
     pub(crate) shape: Shape,
-    /// As many as blocks.
-    pub(crate) links: &'a [AtomicU32],
+    /// As many words as blocks: where the free ones are.
+    pub(crate) ring: &'a [AtomicU64],
     /// Both, each a length and `slots` words.
     pub(crate) tables: &'a [AtomicU64],
     /// Of `HEADER` and `payload` words each.
@@ -267,12 +330,9 @@ impl BlocksState {
             writer: Padded(WriterState {
                 lock: MutexState::new(),
                 event: EventCount::new(),
-                used: AtomicU32::new(0),
-                fresh: AtomicU32::new(0),
-                head: AtomicU32::new(0),
-                tail: AtomicU32::new(0),
-                filled: AtomicU32::new(0),
-                _unused: AtomicU32::new(0),
+                used: AtomicU64::new(0),
+                first: AtomicU64::new(0),
+                filled: AtomicU64::new(0),
                 changes: AtomicU64::new(0),
             }),
         }
@@ -280,11 +340,11 @@ impl BlocksState {
 
     /// The first blocks are used, and the slot that names one.
     #[cfg(all(test, loom))]
-    fn first_used(&self, used: u32) {
+    fn first_used(&self, used: u64) {
         let writer = self.writer();
         for (word, value) in [
             (&writer.used, used),
-            (&writer.fresh, used),
+            (&writer.first, used),
             (&writer.filled, 1),
         ] {
             word.store(value, Ordering::Relaxed);
@@ -345,7 +405,7 @@ impl<'a> Blocks<'a> {
 
     /// The number of blocks.
     pub(crate) fn count(self) -> u32 {
-        u32::try_from(self.links.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.ring.len()).unwrap_or(u32::MAX)
     }
 
     /// The number of words of content that a block's header announces: those of the key, and all.

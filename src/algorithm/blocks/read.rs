@@ -17,7 +17,7 @@
 //!
 //! (V1) to (V5) of [`blocks`](super).
 
-use super::{Blocks, Corrupt, HEADER, Root, Shape, SlotWord, Version, low, words_of};
+use super::{Blocks, Corrupt, HEADER, Root, SlotWord, Version, low, words_of};
 use crate::facade::{AtomicU64, Ordering, fence, mutation, ordering};
 
 /// How often the same words may be found to be no value before they are corrupt.
@@ -64,7 +64,7 @@ pub(super) struct Attempts {
 impl Attempts {
     pub(super) fn new() -> Self {
         Self {
-            last: (Root(0), SlotWord::EMPTY, 0),
+            last: (Root(0), SlotWord(0), 0),
             futile: 0,
         }
     }
@@ -121,11 +121,14 @@ impl<'a> Blocks<'a> {
         SlotWord(slot.load(ordering(Ordering::Acquire, 848)))
     }
 
-    /// Copies the content of a block, up to `most` words behind the key; `None` if it was changed
-    /// meanwhile, or is none.
+    /// Copies the content of the block that a slot was found to name, up to `most` words behind the
+    /// key; `None` if it was changed meanwhile, or is none. It was committed, though for another
+    /// slot maybe, or the slot named it after its version was loaded.
     #[inline]
     pub(super) fn copy_out(
         self,
+        slot: &AtomicU64,
+        word: SlotWord,
         block: u32,
         most: usize,
         out: &mut impl Buffer,
@@ -133,14 +136,14 @@ impl<'a> Blocks<'a> {
         let words = self.block(block)?;
         // ORDERING: Acquire; pairs with (V2) and (V4).
         let version = Version(words[0].load(ordering(Ordering::Acquire, 843)));
-        if !version.is_whole() {
+        if !version.is_committed() && !Self::is_still(slot, word) && !mutation(846) {
             return None;
         }
         // ORDERING: Relaxed; (V1) and (V2) order the words.
         let relaxed = Ordering::Relaxed;
         let [lengths, mut next_version, mark] = [1, 2, 3].map(|word| words[word].load(relaxed));
         let (key_words, all) = self.content_words(lengths, mark);
-        if all > self.links.len().saturating_mul(self.payload) {
+        if all > self.ring.len().saturating_mul(self.payload) {
             return None;
         }
         let mut left = all.min(key_words.saturating_add(most));
@@ -167,23 +170,20 @@ impl<'a> Blocks<'a> {
         if !mutation(844) {
             fence(Ordering::Acquire);
         }
-        // ORDERING: Acquire; pairs with (V2): it may be COMMITTED only now.
-        let now = Version(words[0].load(ordering(Ordering::Acquire, 865)));
+        let now = Version(words[0].load(relaxed));
         (now.is_of_same_content(version) || mutation(845)).then_some(Content {
             block,
-            version: now,
+            version,
             mark,
             key_words,
             len: low(lengths) as usize,
         })
     }
 
-    /// Whether a content that was copied counts: it was committed, or the slot still names its
-    /// block.
+    /// Whether a slot still is the same word.
     #[inline(always)]
-    pub(super) fn counts(self, content: &Content, slot: &AtomicU64, word: SlotWord) -> bool {
-        let proven = self.shape != Shape::List && content.version.is_committed();
-        proven || mutation(846) || self.is_still_named(content, slot, word)
+    fn is_still(slot: &AtomicU64, word: SlotWord) -> bool {
+        Self::slot(slot) == word
     }
 
     /// Whether the slot still names the block of the content.
@@ -222,9 +222,7 @@ impl<'a> Blocks<'a> {
             let Some(block) = word.block() else {
                 return Ok(None);
             };
-            if let Some(content) = self.copy_out(block, most, out)
-                && self.counts(&content, &slots[0], word)
-            {
+            if let Some(content) = self.copy_out(&slots[0], word, block, most, out) {
                 return Ok(Some(content));
             }
             attempts.failed(self, root, word)?;

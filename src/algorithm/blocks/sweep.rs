@@ -2,47 +2,89 @@
 //!
 //! # State
 //!
-//! That of [`blocks`](super). The link of a block that a slot was found to name is [`NOT_FREE`].
+//! That of [`blocks`](super). While a sweep goes on, a word of the ring says whether the block of
+//! its position was found to be named.
 //!
 //! # Protocol
 //!
-//! Store the root with its next edition: a flip of a former owner fails then. Follow the
-//! blocks of each slot. A slot whose blocks are none, or another slot's, has no value: it was
-//! garbage. Then put all other blocks on the list of free ones.
+//! CAS the root to its next edition, from a root that was loaded before a look at the mutex: it was
+//! no successor's. CAS each word of the table to the same one of this edition: no commit of a
+//! former owner succeeds there any more. Follow the blocks of each slot. A slot whose blocks are
+//! none, or another slot's, has no value: it was garbage. Then put all other blocks into the ring,
+//! in front of the positions that are looked at.
 //!
 //! # Crash
 //!
-//! The mutex is `OWNER_DIED` until the sweep is complete: the next owner sweeps again.
+//! The mutex is `OWNER_DIED` until the sweep is complete: the next owner sweeps again. A former
+//! owner may store to the ring: its words have another edition, and the sweep begins again.
 //!
 //! # Ordering
 //!
-//! That of the mutex.
+//! That of the mutex, and (V6) of [`blocks`](super).
 
-use super::write::{NOT_FREE, Writer};
-use super::{Blocks, Root, Shape, SlotWord, Version};
-use crate::facade::{Ordering, barrier_after_rmw, mutation};
+use super::write::{WriteError, Writer};
+use super::{Blocks, Edition, Shape, SlotWord, Version};
+use crate::facade::{AtomicU64, Ordering, mutation};
 
-impl Writer<'_> {
-    /// Computes the free blocks and the lengths from the current table.
+/// How often a sweep begins again, if former owners store to the ring.
+const MOST_DISTURBED: u32 = 16;
+
+/// What the ring says of a block that is named, while a sweep goes on.
+const NAMED: u64 = Edition::NUMBER;
+
+impl<'a> Writer<'a> {
+    /// Gives the object the next edition, and computes the free blocks and the lengths from the
+    /// current table. Returns the writer of that edition; an error, if this process was reaped.
     #[cold]
-    pub(super) fn sweep(self) {
-        let root = &self.blocks.state.root.0;
-        if !mutation(654) {
-            // ORDERING: Release; a former owner that sees it sees that it has not the mutex.
-            root.fetch_add(Root::SWEPT, Ordering::Release);
+    pub(super) fn sweep(self) -> Result<Self, WriteError> {
+        let owner = self.next_edition()?;
+        owner.collect()?;
+        self.count_change();
+        Ok(owner)
+    }
+
+    /// Gives the root the next edition.
+    fn next_edition(self) -> Result<Self, WriteError> {
+        loop {
+            let root = self.root();
+            if !self.blocks.state.lock().is_still_of(self.me) {
+                return Err(WriteError::MembershipLost);
+            }
+            let swept = if mutation(654) { root } else { root.swept() };
+            // ORDERING: Release; (V6).
+            let (release, relaxed) = (Ordering::Release, Ordering::Relaxed);
+            let word = &self.blocks.state.root.0;
+            if word
+                .compare_exchange(root.0, swept.0, release, relaxed)
+                .is_ok()
+            {
+                let edition = swept.edition();
+                return Ok(Self { edition, ..self });
+            }
+            // Only a former owner changes it meanwhile: each once.
         }
-        // (V6)
-        barrier_after_rmw();
-        if !self.is_owner() {
-            return;
+    }
+
+    /// Computes the free blocks and the lengths from the current table.
+    pub(super) fn collect(self) -> Result<(), WriteError> {
+        for _ in 0..MOST_DISTURBED {
+            if self.collect_once()? {
+                return Ok(());
+            }
         }
-        // ORDERING: Relaxed; only the owner of the mutex accesses these.
+        Err(WriteError::MembershipLost)
+    }
+
+    /// Returns false if a former owner has disturbed it.
+    fn collect_once(self) -> Result<bool, WriteError> {
+        // ORDERING: Relaxed; only the owner of the mutex has words of this edition.
         let relaxed = Ordering::Relaxed;
-        for link in self.blocks.links {
-            link.store(0, relaxed);
+        let own = self.edition;
+        for word in self.blocks.ring {
+            word.store(own.stamp(0), relaxed);
         }
         let (len, slots) = self.table();
-        let length = len.load(relaxed);
+        let length = super::number_of(self.adopt(len, 655)?);
         let found = usize::try_from(length).unwrap_or(usize::MAX);
         let bound = match self.blocks.shape {
             Shape::Index | Shape::Single => slots.len(),
@@ -50,10 +92,10 @@ impl Writer<'_> {
         };
         let (mut values, mut filled) = (0, 0);
         for slot in &slots[..bound] {
-            let word = Blocks::slot(slot);
-            filled += u32::from(word != SlotWord::EMPTY);
+            let word = SlotWord(self.adopt(slot, 656)?);
+            filled += u64::from(!word.is_empty());
             if word.block().is_some() && self.name(word) {
-                self.mark_committed(word);
+                self.mark_named(slot, word);
                 values += 1;
             } else if self.blocks.shape == Shape::List {
                 // A list has no holes: what follows is lost.
@@ -64,28 +106,89 @@ impl Writer<'_> {
                     Shape::List | Shape::Single => SlotWord::EMPTY,
                 };
                 // If the CAS fails, the slot is another writer's: this one was reaped.
-                let _ = slot.compare_exchange(word.0, none.0, relaxed, relaxed);
+                let _ = slot.compare_exchange(word.0, own.stamp(none), relaxed, relaxed);
             }
         }
         if length != values {
-            let _ = len.compare_exchange(length, values, relaxed, relaxed);
+            let (from, to) = (own.stamp(length), own.stamp(values));
+            let _ = len.compare_exchange(from, to, relaxed, relaxed);
         }
-        let writer = self.blocks.state.writer();
-        writer.filled.store(filled, relaxed);
-        writer.head.store(0, relaxed);
-        writer.tail.store(0, relaxed);
-        writer.fresh.store(self.blocks.count(), relaxed);
-        let mut used = 0;
+        let mut free = 0;
         for block in 0..self.blocks.count() {
-            let link = &self.blocks.links[block as usize];
-            if link.load(relaxed) == NOT_FREE || mutation(861) {
-                used += 1;
-            } else {
-                self.give_back(block);
+            match own.number(self.blocks.ring[block as usize].load(relaxed)) {
+                Some(NAMED) => {}
+                Some(_) if mutation(861) => {}
+                Some(_) => {
+                    // Behind all that was looked at.
+                    self.store_free(free, block);
+                    free += 1;
+                }
+                None => return Ok(false),
             }
         }
-        writer.used.store(used, relaxed);
-        self.count_change();
+        self.put_unfinished_last(free)?;
+        let writer = self.blocks.state.writer();
+        let used = self.blocks.count() - free;
+        writer.filled.store(own.stamp(filled), relaxed);
+        writer.first.store(own.stamp(0), relaxed);
+        writer.used.store(own.stamp(used.into()), relaxed);
+        Ok(true)
+    }
+
+    /// Moves the free blocks that a writer took and did not commit to the end: if it was reaped
+    /// alive, it may still write to them.
+    fn put_unfinished_last(self, free: u32) -> Result<(), WriteError> {
+        let is_unfinished = |block| {
+            // ORDERING: Relaxed; it only decides when the block is used again.
+            let version = |words: &[AtomicU64]| Version(words[0].load(Ordering::Relaxed));
+            let version = self.blocks.block(block).map(version);
+            version.is_some_and(|version| version.is_content() && !version.is_committed())
+        };
+        let (mut position, mut end) = (0, free);
+        while position < end {
+            let block = self.free_at(position)?;
+            if !is_unfinished(block) || mutation(558) {
+                position += 1;
+                continue;
+            }
+            end -= 1;
+            let last = self.free_at(end)?;
+            self.store_free(position, last);
+            self.store_free(end, block);
+        }
+        Ok(())
+    }
+
+    /// Gives a word of the current table this edition, and returns it.
+    fn adopt(self, word: &AtomicU64, mutant: u32) -> Result<u64, WriteError> {
+        loop {
+            // ORDERING: Acquire; (V6), and what a former owner commits is found.
+            let found = word.load(Ordering::Acquire);
+            let own = self.edition.stamp(super::number_of(found));
+            if found == own || mutation(mutant) {
+                return Ok(own);
+            }
+            self.ask_owner()?;
+            // ORDERING: Acquire; as above. Release; what was acquired is passed on to readers.
+            let both = Ordering::AcqRel;
+            if word
+                .compare_exchange(found, own, both, Ordering::Relaxed)
+                .is_ok()
+            {
+                return Ok(own);
+            }
+        }
+    }
+
+    /// Notes that the content which a slot names is committed.
+    fn mark_named(self, slot: &AtomicU64, word: SlotWord) {
+        let block = word.block().and_then(|block| self.blocks.block(block));
+        let Some(words) = block else { return };
+        // ORDERING: Acquire; a later content shows that the slot was changed.
+        let version = Version(words[0].load(Ordering::Acquire));
+        if Blocks::slot(slot) == word && !version.is_committed() {
+            self.mark_committed(words, version);
+        }
     }
 
     /// Notes that the blocks of a slot are named; returns false if they are no value of its own.
@@ -101,18 +204,17 @@ impl Writer<'_> {
         let [version, lengths, _, mark] = [0, 1, 2, 3].map(|word| head[word].load(relaxed));
         let (_, words) = self.blocks.content_words(lengths, mark);
         let parts = self.blocks_of(words);
-        if !Version(version).is_whole() || parts > self.blocks.links.len() {
+        if !Version(version).is_content() || parts > self.blocks.ring.len() {
             return false;
         }
+        let named = self.edition.stamp(NAMED);
         // Once to see that they belong together, and once to note it.
-        self.each_part(first, parts, |link| link != NOT_FREE, |_| {})
+        self.each_part(first, parts, |found| found != named, |_| {})
             && self.each_part(
                 first,
                 parts,
                 |_| true,
-                |block| {
-                    self.blocks.links[block as usize].store(NOT_FREE, relaxed);
-                },
+                |block| self.blocks.ring[block as usize].store(named, relaxed),
             )
     }
 
@@ -121,7 +223,7 @@ impl Writer<'_> {
         self,
         first: u32,
         parts: usize,
-        is_free: impl Fn(u32) -> bool,
+        is_free: impl Fn(u64) -> bool,
         note: impl Fn(u32),
     ) -> bool {
         // ORDERING: Relaxed; as above.
@@ -132,7 +234,7 @@ impl Writer<'_> {
                 return false;
             };
             let is_its = version.is_none_or(|version| words[0].load(relaxed) == version);
-            if !is_its || !is_free(self.blocks.links[block as usize].load(relaxed)) {
+            if !is_its || !is_free(self.blocks.ring[block as usize].load(relaxed)) {
                 return false;
             }
             note(block);

@@ -22,7 +22,7 @@
 
 use super::read::{WordBuffer, bytes_of};
 use super::write::{NewContent, WriteError, Writer};
-use super::{Blocks, Corrupt, Shape, SlotWord};
+use super::{Blocks, Corrupt, Shape, number_of};
 use crate::facade::Ordering;
 
 impl Writer<'_> {
@@ -39,14 +39,14 @@ impl Writer<'_> {
         // published later.
         let relaxed = Ordering::Relaxed;
         let bound = match self.blocks.shape {
-            Shape::List => usize::try_from(len.load(relaxed)).unwrap_or(usize::MAX),
+            Shape::List => usize::try_from(number_of(len.load(relaxed))).unwrap_or(usize::MAX),
             Shape::Index | Shape::Single => slots.len(),
         };
         let (mut values, mut filled) = (0_u64, 0);
         for (at, slot) in slots.iter().enumerate().take(bound) {
             let word = Blocks::slot(slot);
             let Some(block) = word.block() else { continue };
-            let content = self.blocks.copy_out(block, usize::MAX, out);
+            let content = self.blocks.copy_out(slot, word, block, usize::MAX, out);
             let content = content.ok_or(Corrupt { word: word.0 })?;
             let (key, value) = out.words().split_at(content.key_words);
             let new = NewContent {
@@ -61,14 +61,14 @@ impl Writer<'_> {
                 Shape::List | Shape::Single => at,
             };
             let slot = to_slots.get(at).ok_or(Corrupt { word: word.0 })?;
-            slot.store(named.0, relaxed);
-            to.mark_committed(named);
+            slot.store(named.word.0, relaxed);
+            to.mark_filled(named);
             values += 1;
             filled += 1;
         }
-        to_len.store(values, relaxed);
+        to.set_number(to_len, values);
+        to.set_number(&larger.state.writer().filled, filled);
         let (from, to) = (self.blocks.state.writer(), larger.state.writer());
-        to.filled.store(filled, relaxed);
         // ORDERING: Relaxed; as above.
         let changes = from.changes.load(relaxed);
         to.changes.store(changes.wrapping_add(1), relaxed);
@@ -80,7 +80,7 @@ impl Writer<'_> {
         let (_, slots) = self.table();
         let home = self.blocks.home(mark);
         let mut places = (0..slots.len()).map(|step| (home + step) & (slots.len() - 1));
-        let is_empty = |at: &usize| Blocks::slot(&slots[*at]) == SlotWord::EMPTY;
+        let is_empty = |at: &usize| Blocks::slot(&slots[*at]).is_empty();
         places.find(is_empty).unwrap_or(usize::MAX)
     }
 }

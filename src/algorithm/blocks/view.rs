@@ -3,7 +3,7 @@
 use core::mem::offset_of;
 
 use super::layout::BlocksLayout;
-use super::{BlocksState, Root, Shape};
+use super::{BlocksState, Edition, Root, Shape, number_of};
 use crate::algorithm::look::{Look, Sight};
 use crate::algorithm::region::WORD;
 
@@ -27,9 +27,9 @@ fn object(look: &Look<'_>, shape: Shape) -> Option<Sight> {
     let root = Root(look.long(offset_of!(BlocksState, root))?);
     let lock = look.word(offset_of!(BlocksState, writer.0.lock))?;
     let table = (layout.slots + 1) * WORD * root.table() as u64;
-    let len = look.u64(layout.tables + table)?;
-    let used = look.word(offset_of!(BlocksState, writer.0.used))?;
-    let used = u64::from(used).min(layout.blocks);
+    let len = number_of(look.u64(layout.tables + table)?);
+    let used = look.long(offset_of!(BlocksState, writer.0.used))?;
+    let used = number_of(used).min(layout.blocks);
     let sight = match shape {
         Shape::Single => Sight::new(),
         Shape::Index | Shape::List => Sight::new().with("length", len.min(layout.blocks)),
@@ -40,7 +40,8 @@ fn object(look: &Look<'_>, shape: Shape) -> Option<Sight> {
                 "changes",
                 look.long(offset_of!(BlocksState, writer.0.changes))?,
             )
-            .with("edition of the table", root.0 >> 1)
+            .with("flips of the table", number_of(root.0) >> 1)
+            .with("sweeps", root.0 >> Edition::SHIFT)
             .with("blocks in use", used)
             .with("blocks free", layout.blocks - used)
             .with("block bytes", layout.payload * WORD)

@@ -57,14 +57,17 @@ impl<'a> Blocks<'a> {
         };
         let died = token.owner_died();
         if died {
-            Writer::new(self, me).sweep();
-            lock.mark_consistent(&mut token);
+            let writer = Writer::new(self, me);
+            let swept = match mutation(653) {
+                true => writer.collect(),
+                false => writer.sweep().map(drop),
+            };
+            if swept.is_ok() {
+                lock.mark_consistent(&mut token);
+            }
         }
-        // A process that was reaped meanwhile may have swept beside its successor. And the next
-        // writer is to know that the last one may still go on, if it was reaped alive.
-        if !lock.unlock_if_held(token, died) {
-            lock.poison_for_the_next();
-        }
+        // The next writer is to know that the last one may still go on, if it was reaped alive.
+        lock.unlock(token, died && !mutation(653));
         if died {
             self.state.event().notify_all();
         }

@@ -14,21 +14,22 @@
 //!
 //! # Ordering
 //!
-//! (V1) to (V5) of [`blocks`](super).
+//! (V1) to (V6) of [`blocks`](super).
 
 use super::read::Content;
-use super::{Blocks, BlocksState, Corrupt, HEADER, Root, SlotWord, Version, WRITTEN, words_of};
-use crate::algorithm::mutex::MutexError;
-use crate::facade::{
-    AtomicU64, Deadline, Ordering, barrier_after_rmw, fence, mutation, ordering, store_bytes,
+use super::{
+    Blocks, BlocksState, COMMITTED, Corrupt, Edition, HEADER, Root, SlotWord, Version, low,
+    number_of, words_of,
 };
+use crate::algorithm::mutex::{LockToken, MutexError};
+use crate::facade::{AtomicU64, Deadline, Ordering, fence, mutation, ordering, store_bytes};
 use crate::participant::{Liveness, Tag};
 
 /// Blocks that only the replacement of a value takes, so that a full object can still be changed.
 pub(crate) const SPARE: u32 = 8;
 
-/// The link of a block that is not free.
-pub(super) const NOT_FREE: u32 = u32::MAX;
+/// How often a word is expected anew that former owners change: each of them does so once.
+const MOST_CHANGED: u32 = 16;
 
 /// Why nothing was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,52 +101,51 @@ pub(crate) struct Writer<'a> {
     pub(super) blocks: Blocks<'a>,
     pub(super) me: Tag,
     /// Whether the last owner of the mutex died, or may have been reaped alive.
-    is_successor: bool,
+    pub(super) is_successor: bool,
+    /// That of the root, when this process had the mutex.
+    pub(super) edition: Edition,
+}
+
+/// What was written to free blocks, and no slot names yet.
+#[derive(Clone, Copy)]
+pub(super) struct Filled {
+    pub(super) word: SlotWord,
+    version: Version,
 }
 
 impl<'a> Blocks<'a> {
     /// Calls `change` as the owner of the mutex; blocks while another live participant has it,
-    /// until `deadline`. `change` must not unwind.
+    /// until `deadline`. Calls it again after a sweep if it found a word of a former owner.
+    /// `change` must not unwind.
     pub(crate) fn write<R>(
         self,
         me: Tag,
         peers: &impl Liveness,
         deadline: &Deadline,
-        change: impl FnOnce(Writer<'a>) -> Result<R, WriteError>,
+        mut change: impl FnMut(Writer<'a>) -> Result<R, WriteError>,
     ) -> Result<R, WriteError> {
         let lock = self.state.lock();
-        let mut token = lock.lock(me, peers, deadline)?;
-        let before = self.state.changes();
-        let is_successor = token.owner_died() || token.is_poisoned();
-        let writer = Writer {
-            blocks: self,
-            me,
-            is_successor,
-        };
-        if is_successor && !mutation(852) {
-            // What was poisoned before it was swept needs no other sweep.
-            lock.clear_poison();
-            writer.sweep();
-            lock.mark_consistent(&mut token);
-        }
-        let mut changed = change(writer);
-        if let Err(WriteError::MembershipLost | WriteError::Corrupt(_)) = changed
-            && lock.is_still_of(me)
-        {
-            // A word was changed by a process that has not the mutex.
-            writer.sweep();
-            if changed
-                .as_ref()
-                .is_err_and(|error| *error == WriteError::MembershipLost)
-            {
-                changed = Err(Corrupt { word: 0 }.into());
+        let (mut token, writer) = loop {
+            let before = self.root();
+            let token = lock.lock(me, peers, deadline)?;
+            let mut writer = Writer::new(self, me);
+            writer.is_successor = token.owner_died() || token.is_poisoned();
+            // A successor of this process gives the root another edition than it had before.
+            if writer.edition == before.edition() || token.owner_died() || mutation(554) {
+                break (token, writer);
             }
+            lock.unlock(token, false);
+        };
+        let before = self.state.changes();
+        let mut changed = match writer.is_successor && !mutation(852) {
+            true => Err(WriteError::MembershipLost),
+            false => change(writer),
+        };
+        if let Err(WriteError::MembershipLost | WriteError::Corrupt(_)) = changed {
+            changed = writer.sweep_and(&mut token, changed.err(), &mut change);
         }
         let after = self.state.changes();
         if !lock.unlock_if_held(token, false) {
-            if !mutation(869) {
-                lock.poison_for_the_next();
-            }
             changed = Err(WriteError::MembershipLost);
         }
         if before != after && !mutation(856) {
@@ -160,17 +160,19 @@ impl BlocksState {
     /// writer died.
     pub(crate) fn used(&self) -> u32 {
         // ORDERING: Relaxed; the value may be stale.
-        self.writer().used.load(Ordering::Relaxed)
+        low(number_of(self.writer().used.load(Ordering::Relaxed)))
     }
 }
 
 impl<'a> Writer<'a> {
-    /// The caller has the mutex.
+    /// The caller has the mutex, and the root still has the edition that it had before.
     pub(super) fn new(blocks: Blocks<'a>, me: Tag) -> Self {
+        let edition = blocks.root().edition();
         Self {
             blocks,
             me,
             is_successor: false,
+            edition,
         }
     }
 
@@ -190,28 +192,85 @@ impl<'a> Writer<'a> {
         self.blocks.state.lock().is_still_of(self.me)
     }
 
+    /// Sweeps, and calls `change` once more; again, if it finds a word that a former owner changed.
+    /// What is corrupt for the second time stays so.
+    #[cold]
+    fn sweep_and<R>(
+        self,
+        token: &mut LockToken,
+        why: Option<WriteError>,
+        mut change: impl FnMut(Self) -> Result<R, WriteError>,
+    ) -> Result<R, WriteError> {
+        let mut is_corrupt = matches!(why, Some(WriteError::Corrupt(_)));
+        for _ in 0..MOST_CHANGED {
+            // What was poisoned before it was swept needs no other sweep.
+            self.blocks.state.lock().clear_poison();
+            let swept = self.sweep()?;
+            self.blocks.state.lock().mark_consistent(token);
+            match change(swept) {
+                Err(WriteError::MembershipLost) => {}
+                Err(WriteError::Corrupt(_)) if !is_corrupt => is_corrupt = true,
+                changed => return changed,
+            }
+        }
+        Err(WriteError::MembershipLost)
+    }
+
     pub(super) fn root(self) -> Root {
         self.blocks.root()
     }
 
-    /// Whether this process has the mutex, unless it was reaped just now.
-    pub(super) fn is_owner(self) -> bool {
-        self.blocks.state.lock().is_of(self.me)
-    }
-
-    /// The root, whose edition no successor of this process has changed.
-    pub(super) fn root_of_owner(self) -> Result<Root, WriteError> {
-        let root = self.root();
-        self.ask_owner()?;
-        Ok(root)
-    }
-
-    /// An error, if this process has not the mutex: it was reaped.
+    /// An error, if a successor of this process has begun: no word that was loaded before is its,
+    /// unless there is this error.
     pub(super) fn ask_owner(self) -> Result<(), WriteError> {
-        match self.is_owner() {
+        match self.root().edition() == self.edition {
             true => Ok(()),
             false => Err(WriteError::MembershipLost),
         }
+    }
+
+    /// The root, if no successor of this process has begun.
+    pub(super) fn root_of_owner(self) -> Result<Root, WriteError> {
+        let root = self.root();
+        match root.edition() == self.edition {
+            true => Ok(root),
+            false => Err(WriteError::MembershipLost),
+        }
+    }
+
+    /// The number of a word that only owners of the mutex store; an error, if a former one did.
+    #[inline(always)]
+    pub(super) fn number(self, word: &AtomicU64) -> Result<u64, WriteError> {
+        // ORDERING: Relaxed; only the owner of the mutex stores what is of its edition.
+        let found = word.load(Ordering::Relaxed);
+        if mutation(552) {
+            return Ok(number_of(found));
+        }
+        let number = self.edition.number(found);
+        number.ok_or(WriteError::MembershipLost)
+    }
+
+    /// Stores such a number.
+    pub(super) fn set_number(self, word: &AtomicU64, number: u64) {
+        // ORDERING: Relaxed; as in `number`.
+        word.store(self.edition.stamp(number), Ordering::Relaxed);
+    }
+
+    /// Changes a word, whatever it was, that only owners of the mutex change.
+    pub(super) fn replace(self, word: &AtomicU64, to: u64) -> Result<(), WriteError> {
+        for _ in 0..MOST_CHANGED {
+            // ORDERING: Acquire; (V6): it is not a successor's.
+            let found = word.load(Ordering::Acquire);
+            if !mutation(556) {
+                self.ask_owner()?;
+            }
+            // ORDERING: Release; (V3).
+            let (release, relaxed) = (Ordering::Release, Ordering::Relaxed);
+            if word.compare_exchange(found, to, release, relaxed).is_ok() {
+                return Ok(());
+            }
+        }
+        Err(WriteError::MembershipLost)
     }
 
     /// Before the table that is not current is filled.
@@ -226,143 +285,166 @@ impl<'a> Writer<'a> {
         self.blocks.table(self.root())
     }
 
-    /// The number of free blocks.
-    fn free_blocks(self) -> u32 {
-        self.blocks.count().saturating_sub(self.blocks.state.used())
-    }
-
     /// The number of blocks that so many words of content take.
     pub(super) fn blocks_of(self, words: usize) -> usize {
         words.div_ceil(self.blocks.payload).max(1)
     }
 
-    /// Takes a free block.
-    fn take(self) -> Option<u32> {
-        let writer = self.blocks.state.writer();
-        // ORDERING: Relaxed; only the owner of the mutex accesses these.
-        let relaxed = Ordering::Relaxed;
-        let fresh = writer.fresh.load(relaxed);
-        if fresh < self.blocks.count() {
-            writer.fresh.store(fresh + 1, relaxed);
-            return Some(fresh);
+    /// The free block at a position of the ring.
+    #[inline(always)]
+    pub(super) fn free_at(self, position: u32) -> Result<u32, WriteError> {
+        let count = self.blocks.count();
+        let corrupt = WriteError::Corrupt(Corrupt {
+            word: position.into(),
+        });
+        let word = self.blocks.ring.get(position as usize).ok_or(corrupt)?;
+        let distance = self.number(word)?;
+        let block = distance.wrapping_add(position.into());
+        let block = block.checked_sub(count.into()).unwrap_or(block);
+        match u32::try_from(block) {
+            Ok(block) if block < count => Ok(block),
+            _ => Err(corrupt),
         }
-        let block = writer.head.load(relaxed).checked_sub(1)?;
-        let link = self.blocks.links.get(block as usize)?;
-        let next = link.load(relaxed);
-        if next == NOT_FREE {
-            return None;
-        }
-        writer.head.store(next, relaxed);
-        Some(block)
     }
 
-    /// Makes a block the last of the free ones.
-    pub(super) fn give_back(self, block: u32) {
+    /// Makes a block the free one at a position of the ring.
+    pub(super) fn store_free(self, position: u32, block: u32) {
+        let from = u64::from(position);
+        let block = u64::from(block);
+        let distance = block.checked_sub(from);
+        let distance = distance.unwrap_or_else(|| block + u64::from(self.blocks.count()) - from);
+        self.set_number(&self.blocks.ring[position as usize], distance);
+    }
+
+    /// The position behind one of the ring.
+    fn behind(self, position: u32) -> u32 {
+        let next = position + 1;
+        if next == self.blocks.count() { 0 } else { next }
+    }
+
+    /// The numbers of blocks that are not free, and the position of the first that is.
+    #[inline(always)]
+    fn ends(self) -> Result<(u32, u32), WriteError> {
         let writer = self.blocks.state.writer();
-        // ORDERING: Relaxed; as in `take`.
-        let relaxed = Ordering::Relaxed;
-        let Some(link) = self.blocks.links.get(block as usize) else {
+        let used = self.number(&writer.used)?;
+        let first = self.number(&writer.first)?;
+        let count = u64::from(self.blocks.count());
+        if used > count || first >= count {
+            let word = used.max(first);
+            return Err(Corrupt { word }.into());
+        }
+        Ok((low(used), low(first)))
+    }
+
+    /// Frees the blocks of the content that a slot named. If words of another edition are found,
+    /// they are left to the next owner, which sweeps.
+    pub(super) fn free(self, word: SlotWord) {
+        let Ok((mut used, first)) = self.ends() else {
             return;
         };
-        link.store(0, relaxed);
-        let last = match writer.head.load(relaxed) {
-            0 => None,
-            _ => writer.tail.load(relaxed).checked_sub(1),
+        let count = self.blocks.count();
+        let free = count - used;
+        let to_the_end = count - first;
+        let mut position = match free < to_the_end {
+            true => first + free,
+            false => free - to_the_end,
         };
-        match last.and_then(|last| self.blocks.links.get(last as usize)) {
-            Some(last) => last.store(block + 1, relaxed),
-            None => writer.head.store(block + 1, relaxed),
-        }
-        writer.tail.store(block + 1, relaxed);
-    }
-
-    /// Frees the blocks of the content that a slot named.
-    pub(super) fn free(self, word: SlotWord) {
         let mut next = word.block();
-        let mut freed = 0;
-        while let Some(block) = next.filter(|_| freed < self.blocks.count()) {
-            // ORDERING: Relaxed; the owner of the mutex wrote it, or one before.
-            let lengths = |words: &[AtomicU64]| words[1].load(Ordering::Relaxed);
-            let lengths = self.blocks.block(block).map_or(0, lengths);
-            if !self.is_owner() {
-                return;
-            }
-            self.give_back(block);
-            freed += 1;
-            next = ((lengths >> 32) as u32).checked_sub(1);
+        while let Some(block) = next
+            && let Some(words) = self.blocks.block(block)
+            && let Some(left) = used.checked_sub(1)
+        {
+            self.store_free(position, block);
+            position = self.behind(position);
+            used = left;
+            // ORDERING: Relaxed; the owner of the mutex wrote them, or one before.
+            let [lengths, version] = [1, 2].map(|word| words[word].load(Ordering::Relaxed));
+            next = ((lengths >> 32) as u32).checked_sub(1).filter(|next| {
+                let next = self.blocks.block(*next);
+                next.is_some_and(|words| words[0].load(Ordering::Relaxed) == version)
+            });
         }
-        let used = &self.blocks.state.writer().used;
-        // ORDERING: Relaxed; only the owner of the mutex stores it.
-        let now = used.load(Ordering::Relaxed);
-        used.store(now.saturating_sub(freed), Ordering::Relaxed);
+        self.set_number(&self.blocks.state.writer().used, used.into());
     }
 
-    /// Writes a content to free blocks, and leaves `spare` of them free; returns the slot's word.
-    pub(super) fn fill(self, content: &NewContent<'_>, spare: u32) -> Result<SlotWord, WriteError> {
+    /// Writes a content to free blocks, and leaves `spare` of them free.
+    pub(super) fn fill(self, content: &NewContent<'_>, spare: u32) -> Result<Filled, WriteError> {
         let words = content.words();
         let parts = self.blocks_of(words);
-        let free = self.free_blocks();
+        let (used, mut position) = self.ends()?;
+        let free = self.blocks.count() - used;
         let asked = parts as u64;
         if asked + u64::from(spare) > u64::from(free) {
             let free = u64::from(free.saturating_sub(spare));
             return Err(WriteError::Full { asked, free });
         }
-        let used = &self.blocks.state.writer().used;
-        // ORDERING: Relaxed; only the owner of the mutex stores it.
-        let now = used.load(Ordering::Relaxed);
-        used.store(
-            now + u32::try_from(parts).unwrap_or(u32::MAX),
-            Ordering::Relaxed,
-        );
         // The last part first: the one before it has its version.
-        let (mut next, mut next_version) = (0, Version(0));
+        let (mut next, mut version) = (0, Version(0));
         for part in (0..parts).rev() {
-            let (block, version) = self.fill_block(content, part, next, next_version)?;
-            (next, next_version) = (block + 1, version);
+            let block = self.free_at(position)?;
+            version = self.fill_block(block, content, part, next, version)?;
+            position = self.behind(position);
+            next = block + 1;
         }
-        Ok(SlotWord::new(content.fingerprint, next - 1))
+        let writer = self.blocks.state.writer();
+        self.set_number(&writer.first, position.into());
+        self.set_number(&writer.used, u64::from(used) + asked);
+        let word = SlotWord::new(self.edition, content.fingerprint, next - 1);
+        Ok(Filled { word, version })
     }
 
     fn fill_block(
         self,
+        block: u32,
         content: &NewContent<'_>,
         part: usize,
         next: u32,
         next_version: Version,
-    ) -> Result<(u32, Version), WriteError> {
-        let corrupt = |word: u64| WriteError::Corrupt(Corrupt { word });
-        let block = self.take().ok_or(corrupt(0))?;
-        let words = self.blocks.block(block).ok_or(corrupt(block.into()))?;
-        // ORDERING: Relaxed; only the owner of the mutex accesses it.
-        self.blocks.links[block as usize].store(NOT_FREE, Ordering::Relaxed);
-        // ORDERING: Relaxed; the CAS decides.
-        let before = words[0].load(Ordering::Relaxed);
-        let writing = Version(before).next();
-        // ORDERING: Release; (V4). No seeded bug weakens it: a reader that meets it reads again.
-        let (release, relaxed) = (Ordering::Release, Ordering::Relaxed);
+    ) -> Result<Version, WriteError> {
+        let corrupt = Corrupt { word: block.into() };
+        let words = self.blocks.block(block).ok_or(corrupt)?;
+        let mut writing = Version(0);
         if !mutation(842) {
-            words[0]
-                .compare_exchange(before, writing.0, release, relaxed)
-                .map_err(|_| WriteError::MembershipLost)?;
+            writing = self.take(&words[0])?;
         }
         // ORDERING: Release; (V1).
         if !mutation(859) {
             fence(Ordering::Release);
         }
-        // ORDERING: Relaxed; (V1) and (V2) order the words.
+        // ORDERING: Relaxed; (V1) and (V3) order the words.
+        let relaxed = Ordering::Relaxed;
         let lengths = (u64::from(next) << 32) | content.value.len() as u64;
         words[1].store(lengths, relaxed);
         words[2].store(next_version.0, relaxed);
         words[3].store(content.mark, relaxed);
         content.copy_in(&words[HEADER..], part * self.blocks.payload);
-        let written = writing.with(WRITTEN);
-        // ORDERING: Release; (V2).
-        let release = ordering(Ordering::Release, 851);
-        let expected = if mutation(842) { before } else { writing.0 };
-        words[0]
-            .compare_exchange(expected, written.0, release, relaxed)
-            .map_err(|_| WriteError::MembershipLost)?;
-        Ok((block, written))
+        if mutation(842) {
+            writing = self.take(&words[0])?;
+        }
+        Ok(writing)
+    }
+
+    /// Gives a free block the version of its next content.
+    #[inline(always)]
+    fn take(self, version: &AtomicU64) -> Result<Version, WriteError> {
+        for _ in 0..MOST_CHANGED {
+            // ORDERING: Acquire; (V6): it is not a successor's.
+            let before = version.load(Ordering::Acquire);
+            if !mutation(555) {
+                self.ask_owner()?;
+            }
+            let writing = Version(before).next();
+            // ORDERING: Release; (V4). No seeded bug weakens it: the notification of the change
+            // before has such a barrier.
+            let (release, relaxed) = (Ordering::Release, Ordering::Relaxed);
+            if version
+                .compare_exchange(before, writing.0, release, relaxed)
+                .is_ok()
+            {
+                return Ok(writing);
+            }
+        }
+        Err(WriteError::MembershipLost)
     }
 
     /// Makes a slot name what was filled: the commit. It named `from`, whose blocks are freed by
@@ -371,84 +453,57 @@ impl<'a> Writer<'a> {
         self,
         slot: &AtomicU64,
         from: SlotWord,
-        to: SlotWord,
+        to: Filled,
     ) -> Result<(), WriteError> {
         if mutation(855) {
-            self.mark_committed(to);
+            self.mark_filled(to);
         }
-        let root = self.root_of_owner()?;
-        // ORDERING: Release; (V3).
-        let release = ordering(Ordering::Release, 853);
-        slot.compare_exchange(from.0, to.0, release, Ordering::Relaxed)
-            .map_err(|_| WriteError::MembershipLost)?;
-        // (V6)
-        barrier_after_rmw();
-        if self.root() != root {
-            // Another process sweeps, or has: the blocks may be others'. What it has adopted stays,
-            // and so does a removal. Nothing, if the slot has changed since.
-            if !self.is_adopted(to) {
-                let _ = slot.compare_exchange(to.0, from.0, Ordering::Relaxed, Ordering::Relaxed);
-            }
-            return Err(WriteError::MembershipLost);
-        }
-        self.mark_committed(to);
-        self.count_change();
+        self.commit_word(slot, from.0, to.word.0, 853)?;
+        self.mark_filled(to);
         Ok(())
     }
 
-    /// Whether a sweep has found what a slot was made to name, or it names nothing.
-    fn is_adopted(self, word: SlotWord) -> bool {
-        let block = word.block().and_then(|block| self.blocks.block(block));
-        // ORDERING: Acquire; pairs with (V2).
-        let version = |words: &[AtomicU64]| Version(words[0].load(Ordering::Acquire));
-        block.is_none_or(|words| version(words).is_committed())
+    /// Notes that what was filled is committed: a slot names it.
+    pub(super) fn mark_filled(self, to: Filled) {
+        let words = to.word.block().and_then(|block| self.blocks.block(block));
+        if let Some(words) = words {
+            self.mark_committed(words, to.version);
+        }
     }
 
-    /// Stores the length of a list: the commit of what is pushed or popped.
-    pub(super) fn commit_length(
+    /// Changes a word of the current table from what was found, which is of this edition: the
+    /// commit.
+    pub(super) fn commit_word(
         self,
-        len: &AtomicU64,
-        from: usize,
-        to: usize,
+        word: &AtomicU64,
+        from: u64,
+        to: u64,
+        mutant: u32,
     ) -> Result<(), WriteError> {
-        let root = self.root_of_owner()?;
-        let (from, to) = (from as u64, to as u64);
-        // ORDERING: Release; (L1).
-        let release = ordering(Ordering::Release, 868);
-        len.compare_exchange(from, to, release, Ordering::Relaxed)
-            .map_err(|_| WriteError::MembershipLost)?;
-        // (V6)
-        barrier_after_rmw();
-        if self.root() != root && !mutation(655) {
-            // Another process sweeps, or has, as in `commit`.
-            let _ = len.compare_exchange(to, from, Ordering::Relaxed, Ordering::Relaxed);
+        if Edition::of(from) != self.edition && !mutation(657) {
             return Err(WriteError::MembershipLost);
         }
+        // ORDERING: Release; (V3), and (L1) of a list.
+        let release = ordering(Ordering::Release, mutant);
+        word.compare_exchange(from, to, release, Ordering::Relaxed)
+            .map_err(|_| WriteError::MembershipLost)?;
         self.count_change();
         Ok(())
     }
 
-    /// Notes in its version that a content is committed.
-    pub(super) fn mark_committed(self, word: SlotWord) {
-        let block = word.block().and_then(|block| self.blocks.block(block));
-        let Some(words) = block else { return };
-        // ORDERING: Relaxed; the owner of the mutex has written it.
-        let version = Version(words[0].load(Ordering::Relaxed));
-        if version.0 & super::COMMITTED == WRITTEN {
-            // ORDERING: Release; (V2).
-            let (release, relaxed) = (Ordering::Release, Ordering::Relaxed);
-            // If the CAS fails, the block is another writer's: this one was reaped.
-            let committed = version.with(super::COMMITTED).0;
-            let _ = words[0].compare_exchange(version.0, committed, release, relaxed);
-        }
+    /// Notes in its version, which is WRITING, that a content is committed.
+    pub(super) fn mark_committed(self, words: &[AtomicU64], version: Version) {
+        // ORDERING: Release; (V2).
+        let release = ordering(Ordering::Release, 851);
+        let committed = version.with(COMMITTED).0;
+        // If the CAS fails, the block is another writer's: this one was reaped.
+        let _ = words[0].compare_exchange(version.0, committed, release, Ordering::Relaxed);
     }
 
     pub(super) fn count_change(self) {
         let changes = &self.blocks.state.writer().changes;
-        // ORDERING: Relaxed; only the owner of the mutex stores it.
-        let now = changes.load(Ordering::Relaxed);
         // ORDERING: Release; a process that sees the change counted sees it made.
-        changes.store(now.wrapping_add(1), Ordering::Release);
+        changes.fetch_add(1, Ordering::Release);
     }
 
     /// Makes the other table, which is filled, the current one.
@@ -507,7 +562,8 @@ pub(crate) fn first(state: &BlocksState, len: usize) -> ([u64; HEADER], u64) {
     let writer = state.writer();
     // ORDERING: Relaxed; the entry is not published yet.
     writer.used.store(1, Ordering::Relaxed);
-    writer.fresh.store(1, Ordering::Relaxed);
-    let version = Version(0).next().with(super::COMMITTED);
-    ([version.0, len as u64, 0, 0], SlotWord::new(0, 0).0)
+    writer.first.store(1, Ordering::Relaxed);
+    let version = Version(0).next().with(COMMITTED);
+    let slot = SlotWord::new(Edition::of(0), 0, 0);
+    ([version.0, len as u64, 0, 0], slot.0)
 }

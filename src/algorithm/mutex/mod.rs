@@ -406,13 +406,6 @@ impl MutexState {
         self.word.fetch_or(0, Ordering::AcqRel) & Tag::MASK == owner.bits()
     }
 
-    /// Poisons the lock, whichever process holds it: for an owner that was reaped.
-    #[cold]
-    pub(crate) fn poison_for_the_next(&self) {
-        // ORDERING: Release; the next owner to acquire the word sees what the poison is for.
-        self.word.fetch_or(POISONED, Ordering::Release);
-    }
-
     /// Clears the poison, whether or not the lock is held.
     pub(crate) fn clear_poison(&self) {
         // ORDERING: Relaxed; the flag carries no data.

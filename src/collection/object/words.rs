@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 use crate::algorithm::blocks::entry::view;
 use crate::algorithm::blocks::layout::BlocksLayout;
 use crate::algorithm::blocks::{Blocks, BlocksState, Shape};
-use crate::facade::{AtomicU32, AtomicU64};
+use crate::facade::AtomicU64;
 use crate::segment::{Entry, EntryRef, Hold};
 
 /// The words of an object, or of what it has grown to, as long as they are mapped.
@@ -13,7 +13,7 @@ pub(super) struct ObjectWords {
     pub(super) state: EntryRef<BlocksState>,
     /// Invariant 1: as many words as the layout of the entry has are mapped there, as long as
     /// `state`.
-    links: NonNull<[AtomicU32]>,
+    ring: NonNull<[AtomicU64]>,
     tables: NonNull<[AtomicU64]>,
     cells: NonNull<[AtomicU64]>,
     pub(super) shape: Shape,
@@ -43,11 +43,11 @@ impl ObjectWords {
         let region = state.region();
         let words = view(&region, &layout, shape)?;
         let (slots, payload) = (words.slots, words.payload);
-        let (links, tables) = (NonNull::from(words.links), NonNull::from(words.tables));
+        let (ring, tables) = (NonNull::from(words.ring), NonNull::from(words.tables));
         let cells = NonNull::from(words.blocks);
         Some(Self {
             state,
-            links,
+            ring,
             tables,
             cells,
             shape,
@@ -67,7 +67,7 @@ impl ObjectWords {
             state: self.state.state(),
             shape: self.shape,
             // SAFETY: Invariant 1, and atomics may be shared.
-            links: unsafe { self.links.as_ref() },
+            ring: unsafe { self.ring.as_ref() },
             // SAFETY: as above.
             tables: unsafe { self.tables.as_ref() },
             // SAFETY: as above.

@@ -101,14 +101,28 @@ pub(crate) fn explore_deaths_one_less(body: impl Fn(Option<u32>) + Copy + Sync +
     explore_deaths_within(|bound| bound.saturating_sub(1), body);
 }
 
+/// Explores `body(Some(k))` for every step k before which its process can be
+/// [stopped](super::stopped_process). `part` says which part of the model it is, after a comma.
+pub(crate) fn explore_stops(part: &str, body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static) {
+    explore_steps([part, "stopped"], |bound| bound, body);
+}
+
 fn explore_deaths_within(
     limit: impl Fn(usize) -> usize,
     body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
 ) {
-    explore_within(", no death", &limit, move || body(None));
+    explore_steps(["", "killed"], limit, body);
+}
+
+fn explore_steps(
+    [part, what]: [&str; 2],
+    limit: impl Fn(usize) -> usize,
+    body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
+) {
+    explore_within(&format!("{part}, not {what}"), &limit, move || body(None));
     for k in 0.. {
         assert!(k < 500, "the victim never survives");
-        let part = format!(", killed before step {k}");
+        let part = format!("{part}, {what} before step {k}");
         let explored = explore_within(&part, &limit, move || body(Some(k)));
         if explored.deaths == 0 {
             assert!(k > 0, "the victim has no step to die at");

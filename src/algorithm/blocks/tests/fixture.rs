@@ -5,9 +5,11 @@ use loom::sync::Arc;
 use super::super::index::Key;
 use super::super::read::{Buffer, Content, WordBuffer, bytes_of};
 use super::super::write::{WriteError, Writer};
-use super::super::{Blocks, BlocksState, COMMITTED, HEADER, Shape, SlotWord, Version, WRITTEN};
+use super::super::{
+    Blocks, BlocksState, COMMITTED, Edition, HEADER, Shape, SlotWord, Version, WRITING,
+};
 use crate::facade::model::is_byte_locked;
-use crate::facade::{AtomicU32, AtomicU64, Deadline, append_words};
+use crate::facade::{AtomicU64, Deadline, Ordering, append_words};
 use crate::participant::stage::{players, tag};
 use crate::participant::{Liveness, Tag};
 
@@ -19,7 +21,7 @@ const PAYLOAD: usize = 3;
 pub(super) struct Fixture {
     state: BlocksState,
     shape: Shape,
-    links: Vec<AtomicU32>,
+    ring: Vec<AtomicU64>,
     tables: [AtomicU64; 2 * (SLOTS + 1)],
     cells: Vec<AtomicU64>,
     /// The words of content in a block.
@@ -62,10 +64,18 @@ impl Fixture {
         Self::with(shape, PAYLOAD, 2, 1, block.collect())
     }
 
+    /// The same, with more free blocks than a process takes at once.
+    pub(super) fn roomy(shape: Shape) -> Arc<Self> {
+        let fixture = Self::open(shape);
+        let cells = fixture.cells.iter();
+        let words = cells.map(|word| word.load(Ordering::Relaxed)).collect();
+        Self::with(shape, PAYLOAD, 4, 1, words)
+    }
+
     /// With the value 1 in blocks 0 and 1, each of one word, and two free ones.
     pub(super) fn in_parts() -> Arc<Self> {
         players();
-        let written = Version(0).next().with(WRITTEN).0;
+        let written = Version(0).next().with(WRITING).0;
         let committed = Version(0).next().with(COMMITTED).0;
         let first = [committed, 2 << 32 | 16, written, 0, 1];
         let second = [written, 16, 0, 0, 1];
@@ -74,13 +84,13 @@ impl Fixture {
     }
 
     /// With so many blocks, the first of which are used, and have these words.
-    fn with(shape: Shape, payload: usize, blocks: usize, used: u32, words: Vec<u64>) -> Arc<Self> {
-        let first = SlotWord::new(0, 0).0;
+    fn with(shape: Shape, payload: usize, blocks: usize, used: u64, words: Vec<u64>) -> Arc<Self> {
+        let first = SlotWord::new(Edition::of(0), 0, 0).0;
         let cells = words.into_iter().chain(core::iter::repeat(0));
         let fixture = Self {
             state: BlocksState::new(),
             shape,
-            links: (0..blocks).map(|_| AtomicU32::new(0)).collect(),
+            ring: (0..blocks).map(|_| AtomicU64::new(0)).collect(),
             tables: core::array::from_fn(|at| {
                 AtomicU64::new(if at == 1 { first } else { u64::from(at == 0) })
             }),
@@ -98,7 +108,7 @@ impl Fixture {
         Blocks {
             state: &self.state,
             shape: self.shape,
-            links: &self.links,
+            ring: &self.ring,
             tables: &self.tables,
             blocks: &self.cells,
             slots: SLOTS,
@@ -115,7 +125,7 @@ impl Fixture {
         &self,
         id: u32,
         peers: &impl Liveness,
-        change: impl FnOnce(Writer<'_>) -> Result<R, WriteError>,
+        change: impl FnMut(Writer<'_>) -> Result<R, WriteError>,
     ) -> Result<R, WriteError> {
         let never = Deadline::never();
         self.blocks().write(tag(id), peers, &never, change)
@@ -134,6 +144,14 @@ impl Fixture {
         let mut words = Vec::new();
         let content = self.blocks().load(usize::MAX, &mut words).unwrap().unwrap();
         number(&content, &words)
+    }
+
+    /// How often the single value was replaced.
+    pub(super) fn number(&self) -> u64 {
+        let mut words = Vec::new();
+        let content = self.blocks().load(usize::MAX, &mut words).unwrap().unwrap();
+        number(&content, &words);
+        content.mark
     }
 
     /// Sets the value of a key.

@@ -1,13 +1,12 @@
 //! Blocks under loom. The byte locks say which processes live.
 
 use super::super::Shape;
-use super::super::write::WriteError;
 use super::fixture::{FIRST, Fixture, OTHER};
 use crate::facade::model::{
     explore, explore_deaths, explore_deaths_one_less, explore_one_less, is_byte_locked,
 };
 use crate::facade::{Deadline, Pace, mutants};
-use crate::participant::stage::{ModelRegistry, finish, start, tag};
+use crate::participant::stage::{finish, start, tag};
 
 mutants! {
     model_blocks_a_reader_sees_each_value_whole_and_none_older:
@@ -16,7 +15,6 @@ mutants! {
         844 "no fence before the second look at the version",
         845 "no second look at the version",
         851 "the version does not publish the words",
-        865 "a reader does not acquire that a version is committed",
         853 "the commit does not publish the version",
         859 "no fence behind WRITING";
     model_blocks_a_value_in_several_parts_is_whole:
@@ -42,8 +40,6 @@ mutants! {
         864 "a waiter does not sweep";
     model_blocks_a_reaper_wakes_waiters:
         857 "a reaper makes no wake";
-    model_blocks_a_reaped_writer_loses_no_block:
-        869 "a reaped writer does not poison the mutex";
 }
 
 /// Hunts: a value of two writes, or a value that was replaced before.
@@ -281,36 +277,6 @@ fn model_blocks_a_reaper_wakes_waiters() {
                 waited.expect("no deadline");
             }),
         ]);
-    });
-}
-
-/// Hunts: a block that a reaped writer has taken after the sweep of its successor.
-#[test]
-fn model_blocks_a_reaped_writer_loses_no_block() {
-    explore_one_less(|| {
-        let fixture = Fixture::open(Shape::Single);
-        let registry = loom::sync::Arc::new(ModelRegistry::new());
-        let (lost, reaper) = (fixture.clone(), fixture.clone());
-        let (its, other) = (registry.clone(), registry.clone());
-        finish([
-            start(1, None, move || {
-                let peers = its.liveness(1);
-                let stored = lost.write(1, &peers, |writer| writer.store(None, &[0; 16]));
-                assert!(
-                    !matches!(stored, Err(WriteError::Full { .. })),
-                    "{stored:?}"
-                );
-            }),
-            start(2, None, move || {
-                other.unregister(1);
-                reaper.state().recover(tag(1));
-                let peers = other.liveness(2);
-                // An error, if the reaped process has put its own block into the slot meanwhile.
-                let _ = reaper.write(2, &peers, |writer| writer.store(None, &[1; 16]));
-            }),
-        ]);
-        let next = fixture.clone();
-        finish([start(3, None, move || next.conserves(3))]);
     });
 }
 

@@ -88,11 +88,10 @@ impl Growing {
             true => change(),
             false => None,
         };
-        if !lock.unlock_if_held(token, false) {
-            lock.poison_for_the_next();
-            return None;
+        match lock.unlock_if_held(token, false) {
+            true => changed,
+            false => None,
         }
-        changed
     }
 
     /// Lets "a" grow; whether it did.
