@@ -8,7 +8,9 @@ use std::error::Error as StdError;
 use super::*;
 use crate::payload::ValueError;
 use crate::segment::NameError;
-use samples::{membership, name, refused, system, too_long, value};
+use samples::{membership, refused, too_long, value};
+#[cfg(feature = "process")]
+use samples::{name, system};
 
 /// What can be in an error: samples of it are what the tests walk over.
 pub(crate) trait Sample: Sized {

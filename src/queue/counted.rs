@@ -40,10 +40,6 @@ pub(super) trait Counts {
     fn me_already(&self) -> Option<Tag>;
     fn liveness(&self, me: Tag) -> SegmentLiveness<'_>;
     fn membership_lost(&self, me: Tag) -> MembershipError;
-    #[cfg_attr(
-        not(feature = "process"),
-        expect(dead_code, reason = "ends travel as arguments of processes alone")
-    )]
     fn endpoints(&self) -> EndpointCounts<'_>;
     fn count(&self, endpoint: Endpoint, me: Tag) -> Result<(), EndpointError>;
     fn uncount(&self, endpoint: Endpoint, me: Tag);

@@ -29,7 +29,9 @@ use crate::algorithm::manager::making::NotMade;
 use crate::algorithm::manager::{HeldObject, Manager, ObjectWord};
 #[cfg(feature = "process")]
 use crate::algorithm::mutex::MutexError;
-use crate::facade::Ordering::{AcqRel, Acquire, Relaxed};
+#[cfg(feature = "process")]
+use crate::facade::Ordering::AcqRel;
+use crate::facade::Ordering::{Acquire, Relaxed};
 use crate::facade::{AtomicU32, AtomicU64};
 #[cfg(feature = "process")]
 use crate::format::Record;

@@ -69,6 +69,7 @@ fn an_object_has_a_record_and_the_cells_of_its_holders() {
     drop(first);
 }
 
+#[cfg(feature = "process")]
 #[test]
 fn an_object_that_has_grown_has_another_record_of_the_same_number() {
     let options = ManagerOptions::new(8_192).objects(2);

@@ -40,6 +40,10 @@ fn count(cell: u64) -> u64 {
 /// Calls `read` if the object whose state this is is live, and returns what it returns if the
 /// object is still live then; `None` if it was removed, or has moved. No hold is needed to read
 /// words of the object: what was read of another one's does not count.
+#[cfg_attr(
+    not(any(loom, feature = "process")),
+    expect(dead_code, reason = "only objects that grow are read so")
+)]
 #[inline(always)]
 pub(crate) fn read_live<R>(
     state: &AtomicU64,

@@ -88,6 +88,10 @@
 //! state: a reader that copied a later object's byte sees that its own is not LIVE.
 
 pub(crate) mod entry;
+#[cfg_attr(
+    not(any(loom, feature = "process")),
+    expect(dead_code, reason = "what grows is of values that serde encodes")
+)]
 pub(crate) mod growth;
 pub(crate) mod holds;
 pub(crate) mod layout;

@@ -61,6 +61,7 @@ pub(super) fn refused() -> io::Error {
     io::Error::from_raw_os_error(13)
 }
 
+#[cfg(feature = "process")]
 pub(super) fn system() -> SystemError {
     SystemError::new("mmap of the segment", &refused())
 }
