@@ -68,12 +68,12 @@ impl Place {
         let name = self.named.as_str();
         let folder = folder(name);
         let mut config = Config::default();
-        let path = Path::new(folder.as_os_str().as_encoded_bytes()).map_err(message)?;
+        let path = Path::new(folder.as_os_str().as_encoded_bytes()).map_err(said)?;
         config.global.set_root_path(&path);
-        config.global.prefix = FileName::new(format!("{name}_").as_bytes()).map_err(message)?;
+        config.global.prefix = FileName::new(format!("{name}_").as_bytes()).map_err(said)?;
         let node = NodeBuilder::new().config(&config);
         let node = node.signal_handling_mode(SignalHandlingMode::Disabled);
-        node.create::<ipc::Service>().map_err(message)
+        node.create::<ipc::Service>().map_err(said)
     }
 }
 
@@ -96,23 +96,23 @@ fn items<const W: usize>(
     node: &Node<ipc::Service>,
     place: &Place,
 ) -> Result<publish_subscribe::PortFactory<ipc::Service, Item<W>, ()>, Failure> {
-    node.service_builder(&"items".try_into().map_err(message)?)
+    node.service_builder(&"items".try_into().map_err(said)?)
         .publish_subscribe::<Item<W>>()
         .enable_safe_overflow(false)
         .subscriber_max_buffer_size(place.capacity as usize)
         .max_publishers(PORTS)
         .max_nodes(2 * PORTS)
         .open_or_create()
-        .map_err(message)
+        .map_err(said)
 }
 
 fn news(node: &Node<ipc::Service>) -> Result<event::PortFactory<ipc::Service>, Failure> {
-    node.service_builder(&"news".try_into().map_err(message)?)
+    node.service_builder(&"news".try_into().map_err(said)?)
         .event()
         .max_notifiers(PORTS)
         .max_nodes(2 * PORTS)
         .open_or_create()
-        .map_err(message)
+        .map_err(said)
 }
 
 impl<const W: usize> Publishes<W> {
@@ -124,13 +124,13 @@ impl<const W: usize> Publishes<W> {
         } else {
             BackpressureStrategy::DiscardData
         };
-        let notifier = || news(&node)?.notifier_builder().create().map_err(message);
+        let notifier = || news(&node)?.notifier_builder().create().map_err(said);
         Ok(Self {
             publisher: items(&node, place)?
                 .publisher_builder()
                 .backpressure_strategy(strategy)
                 .create()
-                .map_err(message)?,
+                .map_err(said)?,
             notifier: events.then(notifier).transpose()?,
             _node: node,
         })
@@ -139,9 +139,9 @@ impl<const W: usize> Publishes<W> {
     /// Publishes a sample; whether a process got it.
     #[inline]
     pub(crate) fn publish(&self, item: &Item<W>) -> Result<bool, Failure> {
-        let delivered = self.publisher.send_copy(*item).map_err(message)? > 0;
+        let delivered = self.publisher.send_copy(*item).map_err(said)? > 0;
         if let Some(notifier) = self.notifier.as_ref().filter(|_| delivered) {
-            notifier.notify().map_err(message)?;
+            notifier.notify().map_err(said)?;
         }
         Ok(delivered)
     }
@@ -150,14 +150,14 @@ impl<const W: usize> Publishes<W> {
 impl<const W: usize> Subscribes<W> {
     pub(crate) fn new(place: &Place, events: bool) -> Result<Self, Failure> {
         let node = place.node()?;
-        let listener = || news(&node)?.listener_builder().create().map_err(message);
+        let listener = || news(&node)?.listener_builder().create().map_err(said);
         Ok(Self {
             // Before the first sample can come.
             listener: events.then(listener).transpose()?,
             subscriber: items(&node, place)?
                 .subscriber_builder()
                 .create()
-                .map_err(message)?,
+                .map_err(said)?,
             _node: node,
         })
     }
@@ -207,7 +207,7 @@ impl<const W: usize> Sender<W> for Publishes<W> {
 impl<const W: usize> Receiver<W> for Subscribes<W> {
     #[inline]
     fn try_recv(&mut self) -> Result<Option<Item<W>>, Failure> {
-        let sample = self.subscriber.receive().map_err(message)?;
+        let sample = self.subscriber.receive().map_err(said)?;
         Ok(sample.map(|sample| *sample.payload()))
     }
 
@@ -218,7 +218,7 @@ impl<const W: usize> Receiver<W> for Subscribes<W> {
                 return Ok(item);
             }
             if let Some(listener) = &self.listener {
-                listener.timed_wait(|_| (), SLICE).map_err(message)?;
+                listener.timed_wait(|_| (), SLICE).map_err(said)?;
             }
         }
     }

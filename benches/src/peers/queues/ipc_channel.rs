@@ -53,8 +53,8 @@ const RECEIVER: &str = "receiver ";
 const GO: &str = "go";
 
 fn knock(name: &str, line: &str) -> Result<(), Failure> {
-    let mut door = UnixStream::connect_addr(&address(name)?).map_err(message)?;
-    writeln!(door, "{line}").map_err(message)
+    let mut door = UnixStream::connect_addr(&address(name)?).map_err(said)?;
+    writeln!(door, "{line}").map_err(said)
 }
 
 /// Tells the doorman to go.
@@ -90,13 +90,13 @@ fn doorman(listener: &UnixListener, sender: &IpcBytesSender, receiver: IpcBytesR
 }
 
 fn ask(named: &Named, wanted: Wanted) -> Result<Handed, Failure> {
-    let (server, name) = IpcOneShotServer::<Handed>::new().map_err(message)?;
+    let (server, name) = IpcOneShotServer::<Handed>::new().map_err(said)?;
     let word = match wanted {
         Wanted::Sender => SENDER,
         Wanted::Receiver => RECEIVER,
     };
     knock(named.as_str(), &format!("{word}{name}"))?;
-    let (_, end) = server.accept().map_err(message)?;
+    let (_, end) = server.accept().map_err(said)?;
     Ok(end)
 }
 
@@ -115,7 +115,7 @@ impl Contestant for IpcChannel {
         let named = Named::new(dismiss);
         let listener = UnixListener::bind_addr(&address(named.as_str())?)
             .map_err(Failure::io("a listening socket"))?;
-        let (sender, receiver) = bytes_channel().map_err(message)?;
+        let (sender, receiver) = bytes_channel().map_err(said)?;
         thread::spawn(move || doorman(&listener, &sender, receiver));
         Ok(named)
     }
@@ -152,7 +152,7 @@ impl<const W: usize> Sender<W> for End<IpcBytesSender> {
 
     #[inline]
     fn send(&mut self, item: &Item<W>) -> Result<(), Failure> {
-        self.0.send(bytemuck::bytes_of(item)).map_err(message)
+        self.0.send(bytemuck::bytes_of(item)).map_err(said)
     }
 }
 
@@ -168,6 +168,6 @@ impl<const W: usize> Receiver<W> for End<IpcBytesReceiver> {
 
     #[inline]
     fn recv(&mut self) -> Result<Item<W>, Failure> {
-        item(&self.0.recv().map_err(message)?)
+        item(&self.0.recv().map_err(said)?)
     }
 }
