@@ -12,7 +12,7 @@
 //!   the record before, which must be LIVE, and find that the writers' mutex is still held; choose a
 //!   FREE record and blocks as a creator does; hold; copy; write the record; CAS its state from FREE
 //!   to GROWN; count a growth; CAS the state of the record before from the word that was loaded to
-//!   MOVED: **the commit**; CAS GROWN to LIVE; unlock; then wake those who wait for the one before.
+//!   MOVED: **the commit**; CAS GROWN to LIVE; unlock; then wake the waiters of the one before.
 //! - settle a GROWN record, under the mutex: if the one before has MOVED, CAS GROWN to LIVE. If it
 //!   is LIVE, CAS it to its next attempt, which makes the commit fail, and then GROWN to REMOVED; so
 //!   if it is neither. Any process may do the first of these, and does before it uses the record.
@@ -26,13 +26,14 @@
 //! | killed | what is left | repaired by |
 //! |---|---|---|
 //! | before GROWN | bytes and a cell that are no object's; dead tags in two mutexes | the next creator; the next writer, which sweeps |
-//! | before the commit | a GROWN record of a LIVE one | whoever collects next: the growth is taken back |
-//! | after it | a GROWN record of a MOVED one | whoever looks for the object, or collects: it is LIVE |
+//! | before the commit | a GROWN record of a LIVE one | the next collector: the growth is taken back |
+//! | after it | a GROWN record of a MOVED one | the next that looks for the object, or collects: it is LIVE |
 //! | after that | the record before is MOVED; waiters asleep | the next collector frees it when no participant holds it; the waiters, when their slices end |
 //! | following | a dead cell | a reaper |
 //!
 //! A process that is stopped in the middle holds up writers of the object, and creators; no reader.
-//! One that is stopped with a handle of the record before keeps its room, as with a removed one.
+//! A process that is stopped with a handle of the record before keeps its room, as with a removed
+//! one.
 //!
 //! # Ordering
 //!

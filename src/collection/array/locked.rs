@@ -69,7 +69,7 @@ use crate::sync::{LockError, RwLock};
 ///
 /// fn square(squares: Array<u64>) -> u32 {
 ///     let mut chunks = 0;
-///     while let Some(mut chunk) = squares.lease_chunk().expect("nobody writes") {
+///     while let Some(mut chunk) = squares.lease_chunk().expect("no process writes") {
 ///         let first = chunk.range().start as u64;
 ///         (first..).zip(chunk.iter_mut()).for_each(|(i, square)| *square = i * i);
 ///         chunk.finish().expect("it is this process's");
