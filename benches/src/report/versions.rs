@@ -80,10 +80,12 @@ pub(super) fn of_queues() -> Vec<Version> {
 /// The version of a crate in the workspace's lock file.
 fn locked(name: &str) -> String {
     let wanted = format!("name = \"{name}\"");
-    let mut lines = LOCK_FILE.lines().skip_while(|line| *line != wanted).skip(1);
+    let lines = LOCK_FILE.lines().zip(LOCK_FILE.lines().skip(1));
+    // Of several versions, which are in order, the measured one is the newest.
     let version = lines
-        .next()
-        .and_then(|line| line.strip_prefix("version = "));
+        .filter(|(line, _)| *line == wanted)
+        .filter_map(|(_, next)| next.strip_prefix("version = "))
+        .last();
     version.unwrap_or("unknown").trim_matches('"').to_owned()
 }
 
