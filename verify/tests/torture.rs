@@ -47,6 +47,7 @@ judged! {
     the_judge_of_an_array_notices_a_chunk_that_is_finished_twice: "array"
     the_judge_of_objects_notices_a_change_that_was_not_made: "objects"
     the_judge_of_managers_notices_an_addition_to_another_object: "managers"
+    the_judge_of_growth_notices_values_that_were_not_added: "growth"
     the_judge_of_snapshots_notices_a_value_of_another_version: "snapshots"
     the_judge_of_queues_notices_an_item_that_is_not_sent: "queues"
     the_judge_of_work_notices_a_message_that_is_not_sent: "work"

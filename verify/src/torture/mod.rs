@@ -7,6 +7,7 @@ mod conns;
 mod driver;
 mod endings;
 mod ends;
+mod growth;
 mod job;
 mod locks;
 mod managed;
@@ -64,6 +65,8 @@ enum What {
     Objects,
     /// Objects of a manager, which come and go.
     Managers,
+    /// Lists and dictionaries of a manager that grow.
+    Growth,
     /// Arrays with leases.
     Array,
     /// Pools of workers.
@@ -138,6 +141,7 @@ pub(crate) fn run(args: &TortureArgs) -> Rig<ExitCode> {
         What::Snapshots => snapshots::run(args, random)?,
         What::Objects => job::run::<objects::Objects>(args, random)?,
         What::Managers => job::run::<managed::Managers>(args, random)?,
+        What::Growth => job::run::<growth::Growth>(args, random)?,
         What::Array => job::run::<array::Field>(args, random)?,
         What::Pool => pool::run(args, random)?,
         What::Ends => ends::run(args, random)?,

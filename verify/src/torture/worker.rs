@@ -15,7 +15,7 @@ use crate::process::{Broken, PANICKED, Rig, exit_now};
 use crate::random::Random;
 use crate::torture::way::Way;
 use crate::torture::{
-    What, array, job, locks, managed, meetings, objects, permits, queues, rwlock, signals,
+    What, array, growth, job, locks, managed, meetings, objects, permits, queues, rwlock, signals,
     snapshots, traffic, work as tasks,
 };
 
@@ -146,6 +146,7 @@ fn one(what: What, orders: Orders) -> Rig<ExitCode> {
         What::Snapshots => snapshots::work(orders),
         What::Objects => job::work::<objects::Objects>(orders),
         What::Managers => job::work::<managed::Managers>(orders),
+        What::Growth => job::work::<growth::Growth>(orders),
         What::Array => job::work::<array::Field>(orders),
         What::Pool | What::Ends | What::Conns | What::Processes | What::Starts => {
             Err(Broken("such a job starts its processes itself".into()))
