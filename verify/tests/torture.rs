@@ -5,9 +5,15 @@ use std::process::{Command, Output};
 /// Runs a job for a moment, with its seeded bug or without.
 fn torture(job: &str, seeded: bool) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossdock-verify"));
-    // One task in a thousand of a pool has the bug, and its worker may end first.
-    let secs = if job == "pool" { "1.5" } else { "0.8" };
-    command.args(["torture", job, "--secs", secs, "--kill-rate", "20"]);
+    // One task in a thousand of a pool has the bug, and its worker may end first. Families are
+    // killed one after the other.
+    let secs = match job {
+        "pool" | "processes" => "1.6",
+        _ => "0.8",
+    };
+    // Some 30 kills or more, on a busy machine too; with the bug, workers live until they have it.
+    let kill_rate = if seeded { "20" } else { "150" };
+    command.args(["torture", job, "--secs", secs, "--kill-rate", kill_rate]);
     command.args(["--processes", "4"]);
     if seeded {
         command.env("CROSSDOCK_TORTURE_BUG", "1");
@@ -22,7 +28,11 @@ fn judges(job: &str) {
     let text = said(&good);
     let balanced = good.status.success() && text.contains("ledger balanced");
     assert!(balanced, "{text}");
-    let seeded = torture(job, true);
+    // On a busy machine no worker may have come to the bug: the question is whether the judge can
+    // see it.
+    let mut looks = (0..3).map(|_| torture(job, true));
+    let seeded = looks.find(|seeded| !seeded.status.success());
+    let seeded = seeded.expect("the judge notices the bug");
     let text = said(&seeded);
     assert_eq!(seeded.status.code(), Some(1), "{text}");
     assert!(text.contains("ledger NOT balanced"), "{text}");
