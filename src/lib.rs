@@ -156,6 +156,11 @@ pub mod segment;
 pub mod sync;
 #[cfg(not(loom))]
 mod sys;
+#[cfg(all(test, loom))]
+mod sys {
+    //! What the models' program takes of it, beside which stands no kernel.
+    mod stacks;
+}
 
 #[cfg(all(not(loom), feature = "process"))]
 pub use collection::object::{self, Dict, List, Namespace, Set, Shared};
