@@ -158,9 +158,16 @@ impl DescriptorSlot {
     /// Closes the descriptor, unless other code has closed it and its number means another file.
     /// Async-signal-safe: fstat and close only.
     fn close(self) {
-        if !self.is_ours() {
-            let _not_ours = std::mem::ManuallyDrop::new(self.file);
+        drop(self.into_owned());
+    }
+
+    /// The descriptor; `None` if other code has closed it. Async-signal-safe.
+    fn into_owned(self) -> Option<OwnedFd> {
+        if self.is_ours() {
+            return Some(self.file.into());
         }
+        let _not_ours = std::mem::ManuallyDrop::new(self.file);
+        None
     }
 }
 
@@ -285,6 +292,11 @@ impl Replacing {
         let slot = DescriptorSlot::new(File::from(fd), InChild::Replaced);
         self.exclusive.put(slot)
     }
+
+    /// As [`Exclusive::borrow`].
+    pub(super) fn borrow(&self, id: SlotId) -> Option<BorrowedFd<'_>> {
+        self.exclusive.borrow(id)
+    }
 }
 
 impl Exclusive {
@@ -321,9 +333,14 @@ impl Exclusive {
 
     /// Closes the descriptor.
     pub(crate) fn close(&self, id: SlotId) {
-        if let Some(slot) = self.slots().get_mut(id.0).and_then(Option::take) {
-            slot.close();
-        }
+        drop(self.take(id));
+    }
+
+    /// Gives the descriptor back; `None` if other code has closed it, whatever its number means
+    /// now.
+    pub(crate) fn take(&self, id: SlotId) -> Option<OwnedFd> {
+        let slot = self.slots().get_mut(id.0).and_then(Option::take)?;
+        slot.into_owned()
     }
 }
 

@@ -10,6 +10,7 @@
 
 use std::fs::File;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
@@ -67,10 +68,27 @@ impl Private {
         })
     }
 
-    /// Calls `body` with the descriptor, if other code has not closed it, while no fork happens.
-    /// `body` is under the rules for a holder of the [exclusion](exclusive).
-    pub(crate) fn with<R>(&self, body: impl FnOnce(BorrowedFd<'_>) -> R) -> Option<R> {
-        exclusive().borrow(self.slot).map(body)
+    /// socketpair(2): has `give` send one end by this descriptor, and returns the other; `None` if
+    /// other code has closed this descriptor. No fork happens meanwhile: `give` is under the rules
+    /// for a holder of the [exclusion](exclusive).
+    pub(crate) fn hand_over_pair(
+        &self,
+        give: impl FnOnce(BorrowedFd<'_>, BorrowedFd<'_>) -> io::Result<()>,
+    ) -> Option<io::Result<Self>> {
+        replacing(1, |replacing| {
+            let pair = replacing.borrow(self.slot).map(|socket| {
+                let (ours, other) = descriptor::socket_pair()?;
+                give(socket, other.as_fd()).map(|()| ours)
+            });
+            pair.map(|ours| ours.map(|ours| Self::new(ours.into(), replacing)))
+        })
+    }
+
+    /// Returns the descriptor, which children that are forked from now on have; `None` if other
+    /// code has closed it.
+    pub(crate) fn into_owned(self) -> Option<OwnedFd> {
+        let this = ManuallyDrop::new(self);
+        exclusive().take(this.slot)
     }
 }
 

@@ -9,11 +9,11 @@ use super::{WAITING, preloads, standing};
 use crate::process::SpawnError;
 use crate::process::options::StartLimit;
 use crate::sys::board::Board;
+use crate::sys::child;
 use crate::sys::events::Here;
 use crate::sys::private::Private;
 use crate::sys::socket::{self, Full};
 use crate::sys::standing::Standing;
-use crate::sys::{child, descriptor};
 
 /// A fork server of this process.
 pub(super) struct ServerHandle {
@@ -54,7 +54,7 @@ impl ServerHandle {
     ) -> Result<Option<UnixStream>, SpawnError> {
         loop {
             let error = match self.try_connect(slot) {
-                Some(Ok(socket)) => return Ok(Some(socket)),
+                Some(Ok(socket)) => return Ok(socket.into_owned().map(UnixStream::from)),
                 Some(Err(error)) => error,
                 // Other code has closed it.
                 None => return Ok(None),
@@ -80,13 +80,11 @@ impl ServerHandle {
 
     /// As [`connect`](Self::connect), but fails where that would block. `None` if other code has
     /// closed the socket to the server.
-    pub(super) fn try_connect(&self, slot: u32) -> Option<io::Result<UnixStream>> {
-        // Under the exclusion, so that no child that other code forks has a copy of the end,
-        // whose closing is what ends the wait for an answer.
-        self.control.with(|control| {
-            let (ours, end) = descriptor::socket_pair()?;
-            socket::send(control, &slot.to_le_bytes(), &[end.as_fd()], Full::Fails)?;
-            Ok(ours)
+    pub(super) fn try_connect(&self, slot: u32) -> Option<io::Result<Private>> {
+        // No child that other code forks has a copy of the process's end, whose closing is what
+        // ends the wait for an answer.
+        self.control.hand_over_pair(|control, end| {
+            socket::send(control, &slot.to_le_bytes(), &[end], Full::Fails).map(drop)
         })
     }
 

@@ -86,6 +86,7 @@ use crate::sys::child;
 use crate::sys::events::Here;
 use crate::sys::exe::Code;
 use crate::sys::fork::{Guarded, exclusive};
+use crate::sys::private::Private;
 use crate::sys::standing::Standing;
 use crate::sys::start::NotStarted;
 use crate::sys::surroundings::Dispositions;
@@ -109,7 +110,8 @@ enum ServerState {
 /// A process that the server forks ahead of its request, which it waits for.
 struct Spare {
     relay: Relay,
-    socket: UnixStream,
+    /// Between two starts other code may fork, or close it.
+    socket: Private,
 }
 
 /// The offsets of the functions to preload; in a forked child, too.
@@ -163,10 +165,12 @@ impl Owner {
         self.spare().is_some()
     }
 
-    /// Takes the spare process, unless there is none, or it is known to have ended.
+    /// Takes the spare process, unless there is none, or it is known to have ended, or other code
+    /// has closed its socket.
     fn take_spare(&self) -> Option<Forking> {
         let spare = self.spare().take();
         let Spare { relay, socket } = spare.filter(|spare| !spare.relay.has_ended())?;
+        let socket = socket.into_owned()?.into();
         Some(Forking {
             relay,
             socket,

@@ -1,5 +1,10 @@
 //! The process that a server forks ahead of the next start: used, killed, stopped, left behind.
 
+use std::fs::{DirEntry, metadata};
+use std::io::{ErrorKind, Read};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -173,4 +178,84 @@ fn a_waiting_process_ends_with_its_server_and_with_its_asker() {
     for id in ids {
         wait_for_the_end_of(u32::try_from(id.load()).expect("a pid"));
     }
+}
+
+/// The sockets of a process: their numbers and inodes.
+fn sockets(process: &str) -> Vec<(i32, u64)> {
+    let fds = std::fs::read_dir(format!("/proc/{process}/fd")).expect("/proc");
+    let of = |fd: std::io::Result<DirEntry>| {
+        let path = fd.ok()?.path();
+        let target = std::fs::read_link(&path).ok()?;
+        let inode = target
+            .to_str()?
+            .strip_prefix("socket:[")?
+            .strip_suffix(']')?;
+        let number = path.file_name()?.to_str()?;
+        Some((number.parse().ok()?, inode.parse().ok()?))
+    };
+    fds.filter_map(of).collect()
+}
+
+/// Starts a server and returns its spare process, and the sockets to the two.
+fn spare_and_sockets() -> (u32, Vec<(i32, u64)>) {
+    let before = sockets("self");
+    let waiting = spare(server());
+    let mut sockets = sockets("self");
+    sockets.retain(|socket| !before.contains(socket));
+    (waiting, sockets)
+}
+
+#[test]
+fn a_socket_that_has_the_number_of_a_closed_one_is_neither_written_to_nor_closed() {
+    let told = alone(|()| {
+        let (waiting, sockets) = spare_and_sockets();
+        assert_eq!(sockets.len(), 2, "the server's and the spare process's");
+        // The one that was made last.
+        let (number, _) = sockets
+            .into_iter()
+            .max_by_key(|(_, inode)| *inode)
+            .expect("two");
+        // It does not end when its socket is closed.
+        stop(waiting);
+        let (mut theirs, other) = UnixStream::pair().expect("made");
+        let own = metadata(format!("/proc/self/fd/{}", other.as_raw_fd()));
+        let own = own.expect("/proc").ino();
+        // SAFETY: what a careless library does to a number that is not its own.
+        unsafe { libc::dup2(other.as_raw_fd(), number) };
+        drop(other);
+        let started = forked(|()| 7_u8, ());
+        let is_open = self::sockets("self").contains(&(number, own));
+        theirs.set_nonblocking(true).expect("set");
+        let read = theirs.read(&mut [0; 64]).map_err(|error| error.kind());
+        (started, is_open, read == Err(ErrorKind::WouldBlock))
+    });
+    assert_eq!(told, (Ok(7), true, true));
+}
+
+#[test]
+fn a_forked_child_has_no_socket_of_the_process_that_waits() {
+    let shared = alone(|()| {
+        let (_, sockets) = spare_and_sockets();
+        let (mut here, there) = UnixStream::pair().expect("made");
+        // SAFETY: the child makes system calls only.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: a byte that outlives the call.
+            unsafe { libc::write(there.as_raw_fd(), [0_u8].as_ptr().cast(), 1) };
+            loop {
+                // SAFETY: takes nothing.
+                unsafe { libc::pause() };
+            }
+        }
+        let child = u32::try_from(child).expect("a pid");
+        // Its handlers of the fork have run.
+        here.read_exact(&mut [0]).expect("begun");
+        let copies = self::sockets(&child.to_string());
+        kill(child, libc::SIGKILL);
+        // SAFETY: a child that has not been waited for.
+        unsafe { libc::waitpid(child.cast_signed(), std::ptr::null_mut(), 0) };
+        let is_ours = |copy: &&(i32, u64)| sockets.iter().any(|(_, inode)| *inode == copy.1);
+        copies.iter().filter(is_ours).count()
+    });
+    assert_eq!(shared, 0);
 }
