@@ -49,6 +49,8 @@ pub(super) struct ChildRecord {
     relay: Option<Relay>,
     /// Not 0 once no handle is left, so that a later start has to reap it.
     detached: AtomicU32,
+    /// Not 0 between the moment when the exit status is taken and that when it is told.
+    untold: AtomicU32,
 }
 
 impl ChildRecord {
@@ -69,6 +71,7 @@ impl ChildRecord {
             ended: Mutex::new(None),
             relay,
             detached: AtomicU32::new(0),
+            untold: AtomicU32::new(0),
         });
         family.children().push(Arc::clone(&record));
         record
@@ -93,9 +96,22 @@ impl ChildRecord {
     }
 
     /// As [`reap`](Self::reap), and waits for nothing, not even for the moment in which a fork
-    /// server learns of the end.
+    /// server learns of the end. The caller [tells](Self::tell) of it, when it has no lock.
     pub(super) fn reap_at_once(&self) -> io::Result<Option<ExitRecord>> {
-        self.reap_with(ReapWait::Nothing)
+        self.reap_untold(ReapWait::Nothing)
+    }
+
+    /// Tells of the exit, unless that was told. Other code runs here, and may ask for it.
+    pub(super) fn tell(&self) {
+        // ORDERING: Relaxed; the lock passes the status on.
+        let is_untold = self.untold.load(Ordering::Relaxed) != 0 && self.family.here.is_here();
+        if !is_untold || self.untold.swap(0, Ordering::Relaxed) == 0 {
+            return;
+        }
+        let ended = *self.ended();
+        if let Some(ExitRecord::With(status)) = ended {
+            trace::exited(&self.name, self.id, status);
+        }
     }
 
     fn ended(&self) -> MutexGuard<'_, Option<ExitRecord>> {
@@ -115,6 +131,12 @@ impl ChildRecord {
     }
 
     fn reap_with(&self, wait: ReapWait) -> io::Result<Option<ExitRecord>> {
+        let reaped = self.reap_untold(wait);
+        self.tell();
+        reaped
+    }
+
+    fn reap_untold(&self, wait: ReapWait) -> io::Result<Option<ExitRecord>> {
         if !self.family.here.is_here() {
             if wait == ReapWait::Exit {
                 child::wait(self.pidfd.as_fd(), Deadline::never())?;
@@ -136,10 +158,9 @@ impl ChildRecord {
                 Some(_) => told,
                 None => self.reap_child(wait == ReapWait::Exit)?,
             };
-            if let Some(ExitRecord::With(status)) = *ended {
-                trace::exited(&self.name, self.id, status);
-            }
             if ended.is_some() {
+                // ORDERING: Relaxed; as in `tell`.
+                self.untold.store(1, Ordering::Relaxed);
                 self.family.remove(self);
             }
         }
@@ -238,9 +259,9 @@ impl Family {
         }
     }
 
-    /// Reaps the children without a handle that have exited. Does not block.
-    pub(super) fn reap_detached(&self) {
-        let mut children = self.children().clone();
+    /// Reaps the children of this process without a handle that have exited. Does not block.
+    pub(super) fn reap_detached() {
+        let mut children = Self::known().map_or(Vec::new(), |family| family.children().clone());
         // ORDERING: Relaxed; the kernel says what there is to reap.
         children.retain(|child| child.detached.load(Ordering::Relaxed) != 0);
         for child in children {

@@ -283,6 +283,7 @@ pub(super) fn begin_at<A: Serialize>(
         arguments: &arguments,
         server: None,
     };
+    Family::reap_detached();
     let started = task.start(options, restart, limit)?;
     let record = started.spawned.record();
     trace::started(&record.name, record.id);
@@ -342,7 +343,6 @@ impl SpawnTask<'_> {
         limit: StartLimit,
     ) -> Result<Started, SpawnError> {
         let family = Family::current().map_err(SpawnError::system("listing the children"))?;
-        family.reap_detached();
         let program = Program::current().map_err(SpawnError::system(READING_START))?;
         let image = Image::current().map_err(SpawnError::system(READING_FILE))?;
         let directory = options

@@ -4,6 +4,7 @@ mod locks;
 mod messages;
 mod processes;
 mod support;
+mod uses;
 
 #[test]
 fn crossdock_worker() {

@@ -2,13 +2,21 @@
 
 use std::fmt::{Debug, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber, subscriber};
 
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// What the subscriber does besides, when it is told of an event.
+static HOOK: OnceLock<fn(&str)> = OnceLock::new();
+
+/// Has the subscriber call `hook` with each line of an event from now on, in this process.
+pub(crate) fn call_at_events(hook: fn(&str)) {
+    HOOK.set(hook).expect("the first");
+}
 
 /// Keeps what is told from now on, in this process.
 pub(crate) fn record() {
@@ -63,7 +71,10 @@ impl Subscriber for Recorder {
     fn event(&self, event: &Event<'_>) {
         let mut text = Text("event".to_owned());
         event.record(&mut text);
-        add(text.0);
+        add(text.0.clone());
+        if let Some(hook) = HOOK.get() {
+            hook(&text.0);
+        }
     }
 
     fn enter(&self, span: &Id) {

@@ -7,7 +7,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::TaskError;
-use super::judge::Letter;
 use super::message::{ReplyHeader, ReplyKind, TaskHeader};
 use super::outgoing::TaskMessage;
 use super::segment::PoolSegment;
@@ -15,7 +14,6 @@ use super::sink::Sink;
 use super::table::{Attention, NewTask, Rules, Status, Table};
 use super::workers::LOOK;
 use super::{BuildError, SubmitError};
-use crate::algorithm::tasks::{Mail, settle};
 use crate::facade::{AtomicU32, Deadline, Left, Ordering};
 use crate::process::notice::Notice;
 use crate::process::{Process, SpawnError};
@@ -142,7 +140,7 @@ impl Core {
 
     /// A reply is taken in before the lock is released, so that a thread which finds none under the
     /// lock knows what all replies said.
-    fn drain_into(&self, table: &mut Table) {
+    pub(super) fn drain_into(&self, table: &mut Table) {
         while let Ok(delivery) = self.shared.replies.try_recv() {
             match delivery.as_slice() {
                 Some(reply) => self.take_in(table, reply),
@@ -418,12 +416,11 @@ impl Core {
     fn step(&self) -> Option<Option<Duration>> {
         let mut table = self.table();
         self.drain_into(&mut table);
-        let have_exited = table.workers.record_exits();
+        let exited = table.workers.record_exits();
+        let have_exited = !exited.is_empty();
         if have_exited || table.expects_a_letter(&self.shared) {
-            settle(&mut Deaths {
-                core: self,
-                table: &mut table,
-            });
+            drop(table);
+            table = self.settle(&exited);
             table.workers.judge_exits();
             match table.workers.defeat() {
                 Some(why) => self.break_table(&mut table, &why),
@@ -535,45 +532,5 @@ impl Core {
     pub(super) fn start_all(&self) -> Result<(), SpawnError> {
         let places: Vec<usize> = (0..self.table().workers.seats.len()).collect();
         self.start_at(&places)
-    }
-}
-
-/// What the parent finds after workers have exited.
-struct Deaths<'a> {
-    core: &'a Core,
-    table: &'a mut Table,
-}
-
-impl Mail for Deaths<'_> {
-    fn take_letters(&mut self) {
-        let shared = &self.core.shared;
-        shared.segment.reap();
-        // Before the letters are taken: what a worker held that is not listed now is among them.
-        if self.table.workers.may_leave_letters() {
-            let listed = shared.segment.participants();
-            let is_listed = |id| listed.iter().any(|found| found.pid == id);
-            self.table.workers.keep_lingering(is_listed);
-        }
-        let letters = std::iter::from_fn(|| {
-            loop {
-                let letter = shared.tasks.dead_letters().take().ok()??;
-                let message = letter.to_vec();
-                let header = TaskHeader::read(&message);
-                let _ = letter.ack();
-                // What is no message of the parent's is of no task.
-                if let Some(header) = header {
-                    return Some(Letter { header, message });
-                }
-            }
-        });
-        self.table.add_letters(letters);
-    }
-
-    fn take_results(&mut self) {
-        self.core.drain_into(self.table);
-    }
-
-    fn judge(&mut self) {
-        self.table.judge(&self.core.shared);
     }
 }

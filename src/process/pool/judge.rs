@@ -1,14 +1,17 @@
 //! What becomes of the tasks of workers that died.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, MutexGuard};
 
 use super::TaskError;
+use super::core::Core;
 use super::message::TaskHeader;
 use super::segment::PoolSegment;
 use super::table::{SLOT_BITS, Table};
 use super::worker::RETIRED;
-use crate::algorithm::tasks::{MAX_SENT, TaskState, TaskWord};
+use crate::algorithm::tasks::{MAX_SENT, Mail, TaskState, TaskWord, settle};
 use crate::codec;
+use crate::process::Process;
 
 /// How often a task that did not begin, or whose worker left after another one, is sent again for
 /// free: a task that kills workers before it begins would do so without end.
@@ -16,20 +19,39 @@ const FREE_SENDS: u8 = 3;
 
 const SIGABRT: i32 = 6;
 
-/// Asks the program whether a task runs again after the error. A panic is a no: the pool's lock is
-/// held, and the letters that were not judged yet are in no queue.
-fn says(wanted: fn(&TaskError) -> bool, error: &TaskError) -> bool {
-    catch_unwind(AssertUnwindSafe(|| wanted(error))).unwrap_or_else(|payload| {
-        // Its drop may panic.
-        std::mem::forget(payload);
-        false
-    })
-}
-
 /// A message whose worker has died.
 pub(super) struct Letter {
     pub(super) header: TaskHeader,
     pub(super) message: Vec<u8>,
+}
+
+/// What the program is to be asked of a letter, without the pool's lock: its code may take long, or
+/// use the pool.
+pub(super) struct Question {
+    letter: Letter,
+    wanted: fn(&TaskError) -> bool,
+    error: TaskError,
+}
+
+impl Question {
+    /// Asks whether the task runs again after the error. A panic is a no.
+    pub(super) fn ask(self) -> (Letter, bool) {
+        let asked = catch_unwind(AssertUnwindSafe(|| (self.wanted)(&self.error)));
+        let answer = asked.unwrap_or_else(|payload| {
+            // Its drop may panic.
+            std::mem::forget(payload);
+            false
+        });
+        (self.letter, answer)
+    }
+}
+
+/// What becomes of a letter.
+enum Judgement {
+    Done,
+    /// Its worker is not known to have ended yet.
+    Later(Letter),
+    Asks(Question),
 }
 
 impl Table {
@@ -63,14 +85,31 @@ impl Table {
     /// Judges the letters: their tasks died with their workers, unless they have been answered.
     pub(super) fn judge(&mut self, shared: &PoolSegment) {
         for letter in std::mem::take(&mut self.letters) {
-            if let Some(later) = self.judge_one(shared, letter) {
-                self.letters.push(later);
-            }
+            self.judge_letter(shared, letter, None);
         }
     }
 
-    /// Judges a letter. Returns it if its worker is not known to have ended yet.
-    fn judge_one(&mut self, shared: &PoolSegment, letter: Letter) -> Option<Letter> {
+    /// Judges a letter, of which the program has given that answer, if it was asked.
+    pub(super) fn judge_letter(
+        &mut self,
+        shared: &PoolSegment,
+        letter: Letter,
+        answer: Option<bool>,
+    ) {
+        match self.judge_one(shared, letter, answer) {
+            None | Some(Judgement::Done) => {}
+            Some(Judgement::Later(letter)) => self.letters.push(letter),
+            Some(Judgement::Asks(question)) => self.questions.push(question),
+        }
+    }
+
+    /// As [`judge_letter`](Self::judge_letter); `None` if there is no such task any more.
+    fn judge_one(
+        &mut self,
+        shared: &PoolSegment,
+        letter: Letter,
+        answer: Option<bool>,
+    ) -> Option<Judgement> {
         let id = letter.header.id;
         let word = shared.task(letter.header.slot)?.load();
         let last_exit = self.workers.last_exit;
@@ -85,12 +124,12 @@ impl Table {
                     .get(usize::try_from(word.place()).ok()?)?;
                 match seat.exit {
                     Some(exit) => (true, exit),
-                    None => return Some(letter),
+                    None => return Some(Judgement::Later(letter)),
                 }
             }
             _ => {
                 self.complete_with(shared, id, &TaskError::Cancelled);
-                return None;
+                return Some(Judgement::Done);
             }
         };
         let task = self.by_id(id)?;
@@ -100,11 +139,11 @@ impl Table {
         }
         if state == Some(TaskState::Condemned) && task.killed {
             self.complete_with(shared, id, &TaskError::Cancelled);
-            return None;
+            return Some(Judgement::Done);
         }
         if task.received == task.items {
             self.complete(shared, id);
-            return None;
+            return Some(Judgement::Done);
         }
         if started
             && exit.signal == Some(SIGABRT)
@@ -113,7 +152,7 @@ impl Table {
         {
             task.push_error(TaskError::Panicked(panic));
             self.go_on(shared, letter);
-            return None;
+            return Some(Judgement::Done);
         }
         let condemned = state == Some(TaskState::Condemned);
         let is_late = condemned && letter.header.first + word.item() == task.received;
@@ -121,30 +160,39 @@ impl Table {
         if is_free && task.free_sends < FREE_SENDS {
             task.free_sends += 1;
         } else {
-            task.deaths = task.deaths.saturating_add(1);
+            let deaths = task.deaths.saturating_add(1);
             let error = match (is_late, task.rules.limit) {
                 (true, Some(limit)) => TaskError::TimedOut {
                     limit,
-                    attempts: task.deaths,
+                    attempts: deaths,
                 },
                 _ => TaskError::WorkerDied {
                     signal: exit.signal,
                     code: exit.code,
                     oom: exit.oom,
                     started,
-                    attempts: task.deaths,
+                    attempts: deaths,
                 },
             };
-            let retries = task.deaths <= task.rules.retries;
-            let wanted = |asked| says(asked, &error);
-            if retries && task.rules.retry_if.is_none_or(wanted) {
+            let is_wanted = match (deaths <= task.rules.retries, task.rules.retry_if, answer) {
+                (true, Some(wanted), None) => {
+                    return Some(Judgement::Asks(Question {
+                        letter,
+                        wanted,
+                        error,
+                    }));
+                }
+                (is_left, _, answer) => is_left && answer.unwrap_or(true),
+            };
+            task.deaths = deaths;
+            if is_wanted {
                 self.progress.retried += 1;
             } else {
                 task.push_error(error);
             }
         }
         self.go_on(shared, letter);
-        None
+        Some(Judgement::Done)
     }
 
     /// Ends a task that has all its outcomes, and sends it again from the next item on otherwise.
@@ -175,5 +223,72 @@ impl Table {
             task.queue(word);
         }
         self.backlog.push_back((id, letter.message));
+    }
+}
+
+impl Core {
+    /// Finds out what became of the tasks of workers that have exited. What is the program's, or
+    /// tells it, is called without the lock.
+    pub(super) fn settle(&self, exited: &[Arc<Process<()>>]) -> MutexGuard<'_, Table> {
+        for process in exited {
+            process.spawned().record().tell();
+        }
+        self.shared.segment.reap();
+        let mut table = self.table();
+        settle(&mut Deaths {
+            core: self,
+            table: &mut table,
+        });
+        // A question is not asked twice.
+        let questions = std::mem::take(&mut table.questions);
+        if !questions.is_empty() {
+            drop(table);
+            let answered: Vec<_> = questions.into_iter().map(Question::ask).collect();
+            table = self.table();
+            for (letter, answer) in answered {
+                table.judge_letter(&self.shared, letter, Some(answer));
+            }
+        }
+        table
+    }
+}
+
+/// What the parent finds after workers have exited.
+struct Deaths<'a> {
+    core: &'a Core,
+    table: &'a mut Table,
+}
+
+impl Mail for Deaths<'_> {
+    fn take_letters(&mut self) {
+        // The dead were reaped.
+        let shared = &self.core.shared;
+        // Before the letters are taken: what a worker held that is not listed now is among them.
+        if self.table.workers.may_leave_letters() {
+            let listed = shared.segment.participants();
+            let is_listed = |id| listed.iter().any(|found| found.pid == id);
+            self.table.workers.keep_lingering(is_listed);
+        }
+        let letters = std::iter::from_fn(|| {
+            loop {
+                let letter = shared.tasks.dead_letters().take().ok()??;
+                let message = letter.to_vec();
+                let header = TaskHeader::read(&message);
+                let _ = letter.ack();
+                // What is no message of the parent's is of no task.
+                if let Some(header) = header {
+                    return Some(Letter { header, message });
+                }
+            }
+        });
+        self.table.add_letters(letters);
+    }
+
+    fn take_results(&mut self) {
+        self.core.drain_into(self.table);
+    }
+
+    fn judge(&mut self) {
+        self.table.judge(&self.core.shared);
     }
 }

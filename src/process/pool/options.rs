@@ -122,8 +122,9 @@ impl<'p, W: WorkerState> Options<'p, W> {
     /// does, also after an error that the function of a [task that can fail](Self::fallible)
     /// returned.
     ///
-    /// Of deaths and limits it is asked by a thread that takes the pool's replies meanwhile, so it
-    /// must not use the pool; a panic of it there is a no. Of [`TaskError::Failed`] it is asked in
+    /// Of deaths and limits it is asked by the thread that supervises the workers, without a lock:
+    /// until it has answered, other deaths and limits wait, so it must not wait for a task of the
+    /// pool. A panic of it there is a no. Of [`TaskError::Failed`] it is asked in
     /// the worker, which runs the task again at once, as often as [`retries`](Self::retries) says,
     /// without counting the deaths; these attempts share one limit. A panic is never retried.
     ///

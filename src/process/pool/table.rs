@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::core::Sizes;
 use super::frames::OutcomeFrames;
-use super::judge::Letter;
+use super::judge::{Letter, Question};
 use super::message::{FrameKind, TaskHeader, frames_len, push_frame};
 use super::segment::PoolSegment;
 use super::sink::{Completed, Sink};
@@ -123,6 +123,8 @@ pub(super) struct Table {
     pub(super) attention: Attention,
     /// Letters whose worker is not known to have exited yet.
     pub(super) letters: Vec<Letter>,
+    /// Letters that were judged as far as the program was not asked.
+    pub(super) questions: Vec<Question>,
     /// Messages to be sent again as soon as there is room.
     pub(super) backlog: VecDeque<(u64, Vec<u8>)>,
     pub(super) progress: Progress,
@@ -151,6 +153,7 @@ impl Table {
             status: Status::Open,
             attention: Attention::No,
             letters: Vec::new(),
+            questions: Vec::new(),
             backlog: VecDeque::new(),
             progress: Progress::default(),
         }
@@ -284,6 +287,7 @@ impl Table {
             self.complete_with(shared, id, error);
         }
         self.letters.clear();
+        self.questions.clear();
         self.backlog.clear();
     }
 

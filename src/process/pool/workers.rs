@@ -179,10 +179,10 @@ impl Workers {
         }
     }
 
-    /// Records the exits of workers, to be [judged](Self::judge_exits). Returns whether there were
-    /// any.
-    pub(super) fn record_exits(&mut self) -> bool {
-        let (mut found, mut killed) = (false, Vec::new());
+    /// Records the exits of workers, to be [judged](Self::judge_exits). Returns their processes,
+    /// whose exits are to be told without the lock.
+    pub(super) fn record_exits(&mut self) -> Processes {
+        let (mut found, mut killed) = (Vec::new(), Vec::new());
         for (place, seat) in self.seats.iter_mut().enumerate() {
             let Some(process) = &seat.process else {
                 continue;
@@ -205,14 +205,15 @@ impl Workers {
             if self.kill_groups {
                 process.spawned().record().kill_group();
             }
-            (self.last_exit, found) = (exit, true);
+            self.last_exit = exit;
             if exit.signal == Some(SIGKILL) {
                 killed.push(place);
             }
             seat.untold = false;
             self.lingering.push(process.id());
             self.look = LOOK;
-            (seat.exit, seat.process) = (Some(exit), None);
+            seat.exit = Some(exit);
+            found.extend(seat.process.take());
             self.unjudged.push(place);
             self.ended += 1;
         }

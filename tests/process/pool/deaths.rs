@@ -1,7 +1,8 @@
 //! Workers that are killed, stopped, or too slow.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use crossdock::array::Init;
 use crossdock::process::TaskError;
@@ -24,9 +25,9 @@ fn a_killed_worker_costs_its_task_and_nothing_else() {
     let squares = pool.map(square, 0..50).expect("mapped");
     assert_eq!(squares[49], 49 * 49);
     // The successor is started by another thread.
-    let end = std::time::Instant::now() + NEVER;
+    let end = Instant::now() + NEVER;
     while pool.worker_ids().len() < 2 {
-        assert!(std::time::Instant::now() < end, "no successor");
+        assert!(Instant::now() < end, "no successor");
         assert_eq!(pool.call(square, 3), Ok(9));
     }
 }
@@ -99,6 +100,62 @@ fn a_panic_of_what_is_asked_for_retries_is_a_no() {
         assert_eq!(pool.call(square, 3), Ok(9));
     }
     pool.join();
+}
+
+/// Not 0 once the program is asked, and once it may answer.
+static IS_ASKED: AtomicU32 = AtomicU32::new(0);
+static MAY_ANSWER: AtomicU32 = AtomicU32::new(0);
+
+/// Waits until it may answer; a no if that takes too long.
+fn thinks(_: &TaskError) -> bool {
+    IS_ASKED.store(1, Relaxed);
+    let begun = Instant::now();
+    while MAY_ANSWER.load(Relaxed) == 0 {
+        if begun.elapsed() > NEVER / 4 {
+            return false;
+        }
+        std::thread::yield_now();
+    }
+    true
+}
+
+/// Has the program asked by the death of a task's worker.
+fn until_it_is_asked<R>(submit: impl FnOnce() -> R) -> R {
+    MAY_ANSWER.store(0, Relaxed);
+    IS_ASKED.store(0, Relaxed);
+    let task = submit();
+    while IS_ASKED.load(Relaxed) == 0 {
+        std::thread::yield_now();
+    }
+    task
+}
+
+#[test]
+fn the_pool_goes_on_while_the_program_is_asked_for_a_retry() {
+    let runs = runs(2);
+    let pool = builder(2)
+        .initializer(|runs: AtomicArray<u32>| runs, runs.clone())
+        .build()
+        .expect("built");
+    let dies = |runs: &mut AtomicArray<u32>, task: usize| {
+        if runs[task].fetch_add(1) == 0 {
+            die(libc::SIGKILL);
+        }
+        task
+    };
+    let careful = pool.options().retries(1).retry_if(thinks);
+    let task = until_it_is_asked(|| careful.submit(dies, 0).expect("submitted"));
+    assert_eq!(pool.call(|_, number: u64| square(number), 3), Ok(9));
+    assert_eq!(pool.progress().in_flight, 1);
+    MAY_ANSWER.store(1, Relaxed);
+    assert_eq!(task.wait(), Ok(0));
+
+    // What is killed meanwhile does not run again, whatever the answer is.
+    let task = until_it_is_asked(|| careful.submit(dies, 1).expect("submitted"));
+    assert!(task.kill());
+    MAY_ANSWER.store(1, Relaxed);
+    assert_eq!(task.wait(), Err(TaskError::Cancelled));
+    assert_eq!(runs.to_vec(), [2, 1]);
 }
 
 #[test]

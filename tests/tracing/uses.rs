@@ -1,0 +1,62 @@
+//! A subscriber that uses what it is told of: no lock of the library is held while it is told.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
+
+use crossdock::process::{self, Pool, TaskError};
+
+use crate::support::{call_at_events, record};
+
+const LONG: Duration = Duration::from_secs(30);
+
+/// How often the subscriber has done what it does.
+static DONE: AtomicU32 = AtomicU32::new(0);
+
+/// The result of a check that has a process, and so a subscriber, of its own. It is killed if it
+/// hangs.
+fn alone<R>(check: fn(()) -> R) -> R
+where
+    R: serde::Serialize + serde::de::DeserializeOwned,
+{
+    record();
+    process::init_test("crossdock_worker");
+    let mut process = process::spawn(check, ()).expect("spawned");
+    let result = process.join_timeout(LONG);
+    if result.is_err() {
+        process.kill().expect("killed");
+    }
+    result.expect("no deadlock")
+}
+
+/// Kills the process that runs it.
+fn die() {
+    // SAFETY: raise takes an integer.
+    unsafe { libc::raise(libc::SIGKILL) };
+}
+
+#[test]
+fn a_subscriber_may_use_the_pool_whose_worker_has_died() {
+    static POOL: OnceLock<Pool> = OnceLock::new();
+    let (died, next, done) = alone(|()| {
+        let pool = Pool::builder().workers(1).build().expect("built");
+        let pool = POOL.get_or_init(|| pool);
+        call_at_events(|line| {
+            if line.contains("process exited") || line.contains("participant reaped") {
+                let progress = POOL.get().expect("built").progress();
+                assert_eq!(progress.submitted, 1);
+                process::active_children();
+                DONE.fetch_add(1, Relaxed);
+            }
+        });
+        let died = pool.call(|()| die(), ());
+        let done = DONE.load(Relaxed);
+        (
+            matches!(died, Err(TaskError::WorkerDied { .. })),
+            pool.call(|number: u32| number + 1, 1).ok(),
+            done,
+        )
+    });
+    assert!(died);
+    assert_eq!((next, done), (Some(2), 2), "an exit and a reaping");
+}
