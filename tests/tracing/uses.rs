@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use crossdock::process::{self, Pool, TaskError};
+use crossdock::{List, Manager};
 
 use crate::support::{call_at_events, record};
 
@@ -59,4 +60,29 @@ fn a_subscriber_may_use_the_pool_whose_worker_has_died() {
     });
     assert!(died);
     assert_eq!((next, done), (Some(2), 2), "an exit and a reaping");
+}
+
+#[test]
+fn a_subscriber_may_change_the_list_that_finds_no_room_to_grow() {
+    static LOG: OnceLock<List<u64>> = OnceLock::new();
+    let (full, done) = alone(|()| {
+        let manager = Manager::new(64 << 10).expect("made");
+        let log = manager.list::<u64>("log", 10).expect("created");
+        let log = LOG.get_or_init(|| log);
+        let pushes = |log: List<u64>| {
+            log.push(&0).expect("room");
+            die();
+        };
+        let pusher = process::spawn(pushes, log.clone()).expect("spawned");
+        pusher.join().expect_err("killed");
+        call_at_events(|line| {
+            if line.contains("participant reaped") {
+                let _ = LOG.get().expect("made").push(&1);
+                DONE.fetch_add(1, Relaxed);
+            }
+        });
+        let full = (0..100_000).any(|number| log.push(&number).is_err());
+        (full, DONE.load(Relaxed))
+    });
+    assert_eq!((full, done), (true, 1));
 }

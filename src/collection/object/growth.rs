@@ -151,6 +151,7 @@ impl Store {
         seen: Option<u32>,
         change: &mut impl FnMut(Writer<'_>) -> Result<R, WriteError>,
     ) -> Result<Result<Option<R>, WriteError>, ObjectError> {
+        let mut reaped = false;
         loop {
             self.ensure_live()?;
             let (words, number) = self.newest();
@@ -174,7 +175,7 @@ impl Store {
                     }
                     match change(writer) {
                         Err(WriteError::Full { asked, free }) => {
-                            grown = grow(words, hold, me, others, writer, asked)?;
+                            grown = grow(words, hold, me, others, writer, (asked, reaped))?;
                             match grown {
                                 Some(_) => Err(WriteError::Moved),
                                 None => Err(WriteError::Full { asked, free }),
@@ -189,13 +190,20 @@ impl Store {
             }
             match written {
                 Err(WriteError::Moved) => {}
+                // A dead participant may hold what was removed. Not under the mutex: a subscriber
+                // of `tracing` is told, and may use this object.
+                Err(WriteError::Full { .. }) if !reaped => {
+                    reaped = true;
+                    others.reap(true);
+                }
                 written => return Ok(written.map(Some)),
             }
         }
     }
 }
 
-/// Lets an object grow by `asked` more blocks, or bytes, at least; `None` if there is no room.
+/// Lets an object grow by `asked` more blocks, or bytes, at least; `None` if there is no room, or
+/// not for twice as many and the dead were not `reaped`.
 #[cold]
 fn grow(
     words: &ObjectWords,
@@ -203,9 +211,9 @@ fn grow(
     me: Tag,
     others: &SegmentLiveness<'_>,
     writer: Writer<'_>,
-    asked: u64,
+    (asked, reaped): (u64, bool),
 ) -> Result<Option<Entry>, WriteError> {
-    let (mut longest, mut reaped) = (u64::MAX, false);
+    let mut longest = u64::MAX;
     let config = words.state.entry().record.config;
     loop {
         let larger = BlocksLayout::larger(words.shape, config, asked, longest);
@@ -225,11 +233,7 @@ fn grow(
         });
         match grown {
             Ok(entry) => return Ok(Some(entry)),
-            // A dead participant may hold what was removed.
-            Err(NotGrown::Full { .. }) if !reaped => {
-                reaped = true;
-                others.reap(true);
-            }
+            Err(NotGrown::Full { .. }) if !reaped => return Ok(None),
             Err(NotGrown::Full { longest: now }) => {
                 if now >= longest {
                     return Ok(None);
