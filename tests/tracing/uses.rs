@@ -59,7 +59,9 @@ fn a_subscriber_may_use_the_pool_whose_worker_has_died() {
         )
     });
     assert!(died);
-    assert_eq!((next, done), (Some(2), 2), "an exit and a reaping");
+    assert_eq!(next, Some(2));
+    // An exit, and a reaping, in which two threads may have had a part.
+    assert!((2..=3).contains(&done), "told {done} times");
 }
 
 #[test]

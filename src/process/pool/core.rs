@@ -141,7 +141,7 @@ impl Core {
     /// A reply is taken in before the lock is released, so that a thread which finds none under the
     /// lock knows what all replies said.
     pub(super) fn drain_into(&self, table: &mut Table) {
-        while let Ok(delivery) = self.shared.replies.try_recv() {
+        while let Ok(delivery) = self.shared.replies.try_recv_only() {
             match delivery.as_slice() {
                 Some(reply) => self.take_in(table, reply),
                 None => self.take_in(table, &delivery.to_vec()),

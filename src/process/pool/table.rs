@@ -454,7 +454,7 @@ impl Table {
     /// Sends what is to be sent again. Returns whether some of it has to wait for room.
     pub(super) fn send_backlog(&mut self, shared: &PoolSegment) -> bool {
         while let Some((_, message)) = self.backlog.front() {
-            match shared.tasks.try_send(message) {
+            match shared.tasks.try_send_only(message) {
                 Ok(()) => drop(self.backlog.pop_front()),
                 Err(_) => return true,
             }

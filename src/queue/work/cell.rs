@@ -192,10 +192,30 @@ impl<'q> OwnedMessage<'q> {
     }
 }
 
+/// Whether an operation that finds the queue empty, or full, reaps the dead.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reap {
+    /// Unless that was done a moment ago.
+    IfDue,
+    /// A subscriber of `tracing` is told of the dead, and the caller has a lock.
+    #[cfg(feature = "process")]
+    Never,
+}
+
 impl Pool {
     /// Takes so many cells to write one message to, if there are as many.
     #[inline(always)]
     pub(super) fn try_loan(&self, cells: u32) -> Result<OwnedMessage<'_>, TrySendError<()>> {
+        self.try_loan_and(cells, Reap::IfDue)
+    }
+
+    /// The same, and the dead are reaped or not.
+    #[inline(always)]
+    pub(super) fn try_loan_and(
+        &self,
+        cells: u32,
+        reap: Reap,
+    ) -> Result<OwnedMessage<'_>, TrySendError<()>> {
         let me = self.tag()?;
         let mut cursor = self.cursor();
         let work = self.work();
@@ -204,7 +224,7 @@ impl Pool {
         } else {
             work.loan_span(&mut cursor, me, cells)
         };
-        if loaned == Err(TryError::WouldBlock) {
+        if loaned == Err(TryError::WouldBlock) && reap == Reap::IfDue {
             loaned = work.on_full(&mut cursor, me, cells, &self.liveness(me));
         }
         self.keep(&cursor);
@@ -255,11 +275,17 @@ impl Pool {
     /// Takes the next message, if there is one.
     #[inline(always)]
     pub(super) fn try_receive(&self) -> Result<InFlight<'_>, TryRecvError> {
+        self.try_receive_and(Reap::IfDue)
+    }
+
+    /// The same, and the dead are reaped or not.
+    #[inline(always)]
+    pub(super) fn try_receive_and(&self, reap: Reap) -> Result<InFlight<'_>, TryRecvError> {
         let me = self.tag()?;
         let mut cursor = self.cursor();
         let work = self.work();
         let mut received = work.receive(&mut cursor, me);
-        if received == Err(TryError::WouldBlock) {
+        if received == Err(TryError::WouldBlock) && reap == Reap::IfDue {
             received = work.on_empty(&mut cursor, me, &self.liveness(me));
         }
         self.keep(&cursor);

@@ -4,6 +4,8 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::cell::OwnedMessage;
+#[cfg(feature = "process")]
+use super::cell::Reap;
 use super::message::Message;
 use super::options::Options;
 use super::pool::Pool;
@@ -241,6 +243,16 @@ impl<M: Message + ?Sized> Work<M> {
             .map_err(|error: TrySendError<()>| error.map(|()| M::unsent(message)))
     }
 
+    /// As [`try_send`](Self::try_send), for a caller that has a lock: no code of the program runs.
+    #[cfg(feature = "process")]
+    pub(crate) fn try_send_only(
+        &self,
+        message: M::Sent<'_>,
+    ) -> Result<(), TrySendError<M::Unsent>> {
+        self.put(message, |cells| self.pool.try_loan_and(cells, Reap::Never))
+            .map_err(|error: TrySendError<()>| error.map(|()| M::unsent(message)))
+    }
+
     /// Blocks until enough cells are free, and sends a message: see [`try_send`](Self::try_send).
     ///
     /// # Errors
@@ -299,6 +311,15 @@ impl<M: Message + ?Sized> Work<M> {
     pub fn try_recv(&self) -> Result<Delivery<'_, M>, TryRecvError> {
         let cell = self.pool.try_receive()?;
         // INVARIANT: 1 of `Delivery`, by Invariant 1.
+        M::accept(cell).map_err(|reason| TryRecvError::Invalid { reason })
+    }
+
+    /// As [`try_recv`](Self::try_recv), for a caller that has a lock: no code of the program runs.
+    #[cfg(feature = "process")]
+    #[inline]
+    pub(crate) fn try_recv_only(&self) -> Result<Delivery<'_, M>, TryRecvError> {
+        let cell = self.pool.try_receive_and(Reap::Never)?;
+        // INVARIANT: as above.
         M::accept(cell).map_err(|reason| TryRecvError::Invalid { reason })
     }
 
