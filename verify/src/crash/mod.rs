@@ -1,5 +1,6 @@
 //! `crash`: every operation is killed and stopped at its instructions.
 
+mod allowed;
 mod judge;
 mod operation;
 mod operations;

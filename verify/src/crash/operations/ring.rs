@@ -4,8 +4,9 @@ use crossdock::queue::TryRecvError;
 use crossdock::queue::spsc::{Consumer, Producer, Spsc};
 use crossdock::segment::ClaimError;
 
+use crate::crash::allowed::Allowed;
 use crate::crash::operation::{Base, Operation, Owned, Scene};
-use crate::crash::operations::queue::spec::{Allowed, CAPACITY, Event, State, Step, bit};
+use crate::crash::operations::queue::spec::{CAPACITY, Event, State, Step, bit};
 use crate::crash::sweep::Listed;
 use crate::process::{Broken, Rig};
 
@@ -39,7 +40,7 @@ struct World {
 
 #[derive(Default)]
 struct Seen {
-    allowed: Allowed,
+    allowed: Allowed<State>,
     /// The victim had the role when it was stopped.
     had: bool,
 }

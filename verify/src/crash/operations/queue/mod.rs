@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use crossdock::queue::{RecvTimeoutError, SendTimeoutError};
 
+use crate::crash::allowed::{Allowed, State as _};
 use crate::crash::operation::{Base, Fate, Operation, Owned, Scene};
 use crate::crash::victim::Death;
 use crate::process::{Child, End, Rig};
 use place::{CAPACITY, Dead, Place, TOLD};
 pub(crate) use rows::LISTED;
 use rows::{Act, Bug};
-use spec::{Allowed, Event, State, Step};
+use spec::{Event, State, Step};
 
 /// An operation on a queue.
 struct Queueing {
@@ -50,7 +51,7 @@ enum Counted {
 /// What others saw.
 #[derive(Default)]
 struct Seen {
-    allowed: Allowed,
+    allowed: Allowed<State>,
     /// A process that receives one item.
     sleeper: Option<Child>,
 }
@@ -122,7 +123,7 @@ impl Queueing {
     }
 
     /// Receives the rest beside no other process: first what must come by itself, then all.
-    fn drain(&self, place: &Place, allowed: &mut Allowed, scene: &mut Scene) {
+    fn drain(&self, place: &Place, allowed: &mut Allowed<State>, scene: &mut Scene) {
         while allowed.all(State::has_items) {
             if !place.wait_for_one(scene.patience, allowed, scene) {
                 scene.stuck("an item that is there does not come");
@@ -149,7 +150,7 @@ impl Queueing {
 
     /// Once the last that was counted is gone, the other side is told. One that was killed before
     /// it was counted never was there.
-    fn ends(&self, place: &Place, allowed: &mut Allowed, scene: &mut Scene) {
+    fn ends(&self, place: &Place, allowed: &mut Allowed<State>, scene: &mut Scene) {
         let is_told = |told| if told { "told" } else { "not counted" };
         let was_counted = allowed.all(|state| state.counted);
         match self.counted {
@@ -185,7 +186,7 @@ impl Queueing {
     }
 
     /// All works on, unless it was closed.
-    fn reuse(&self, place: &Place, allowed: &mut Allowed, scene: &mut Scene) {
+    fn reuse(&self, place: &Place, allowed: &mut Allowed<State>, scene: &mut Scene) {
         let closed = place.queue.is_closed();
         let is_so = |state: &State| state.closed == closed;
         allowed.keep(if closed { "closed" } else { "open" }, is_so, scene);

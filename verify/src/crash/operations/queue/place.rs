@@ -6,7 +6,8 @@ use crossdock::queue::{
     Queue, RecvError, RecvTimeoutError, TryRecvError, TrySendError, wait_any_timeout,
 };
 
-use super::spec::{self, Allowed, Event};
+use super::spec::{self, Event, State};
+use crate::crash::allowed::Allowed;
 use crate::crash::operation::{Base, Scene};
 use crate::crash::victim::Death;
 use crate::process::{Broken, Child, Rig, forked};
@@ -80,13 +81,18 @@ impl Place {
     }
 
     /// Receives what is there now, `most` items at most; how many came.
-    pub(super) fn take(&self, most: usize, allowed: &mut Allowed, scene: &mut Scene) -> usize {
+    pub(super) fn take(
+        &self,
+        most: usize,
+        allowed: &mut Allowed<State>,
+        scene: &mut Scene,
+    ) -> usize {
         let received = |_: &usize| matches!(self.receive(allowed, scene), Event::Received(..));
         (0..most).take_while(received).count()
     }
 
     /// Receives an item if one is there.
-    pub(super) fn receive(&self, allowed: &mut Allowed, scene: &mut Scene) -> Event {
+    pub(super) fn receive(&self, allowed: &mut Allowed<State>, scene: &mut Scene) -> Event {
         let event = match self.queue.try_recv_marked() {
             Ok(got) => Event::Received(got.value, got.redelivered),
             Err(TryRecvError::Disconnected) => Event::Over,
@@ -101,7 +107,7 @@ impl Place {
     }
 
     /// Looks whether nothing comes any more to an empty queue.
-    pub(super) fn is_over(&self, allowed: &mut Allowed, scene: &mut Scene) {
+    pub(super) fn is_over(&self, allowed: &mut Allowed<State>, scene: &mut Scene) {
         let is_ready = wait_any_timeout(&[&self.queue], Duration::ZERO).is_ok();
         let event = self.receive(allowed, scene);
         if is_ready != (event == Event::Over) {
@@ -113,7 +119,7 @@ impl Place {
     pub(super) fn wait_for_one(
         &self,
         patience: Duration,
-        allowed: &mut Allowed,
+        allowed: &mut Allowed<State>,
         scene: &mut Scene,
     ) -> bool {
         match self.queue.recv_marked_timeout(patience) {
@@ -132,7 +138,12 @@ impl Place {
     }
 
     /// Sends an item without waiting.
-    pub(super) fn offer(&self, item: u64, allowed: &mut Allowed, scene: &mut Scene) -> Event {
+    pub(super) fn offer(
+        &self,
+        item: u64,
+        allowed: &mut Allowed<State>,
+        scene: &mut Scene,
+    ) -> Event {
         let event = match self.queue.try_send(item) {
             Ok(()) => Event::Sent(item),
             Err(TrySendError::Full(_) | TrySendError::Busy(_)) => Event::Full,

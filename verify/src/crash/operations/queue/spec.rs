@@ -1,14 +1,12 @@
-//! What the survivors of an operation on a queue may see, by its sequential specification.
-//!
-//! A state is the slots in their order, and what the victim has yet to do. A victim that is stopped
-//! is in any of the states that its steps lead to; what others see then leaves those in which they
-//! can see it. What no state allows is a complaint.
+//! The sequential specification of a queue: the slots in their order, and what the victim has yet
+//! to do.
 
 use std::collections::VecDeque;
 
 use Slot::{Free, Orphan, Ready, Receiving, Sending};
 
-use crate::crash::operation::{Harm, Scene};
+use crate::crash::allowed;
+use crate::crash::operation::Harm;
 
 /// How many slots the queues and the rings have.
 pub(crate) const CAPACITY: usize = 4;
@@ -70,17 +68,6 @@ pub(crate) enum Event {
     /// Nothing comes any more.
     Over,
     Closed,
-}
-
-impl Event {
-    /// What is wrong if no state allows it.
-    fn harm(self) -> Harm {
-        match self {
-            Self::Received(..) | Self::Sent(_) | Self::Closed => Harm::Duplicated,
-            Self::Full => Harm::Stuck,
-            Self::Refused | Self::Empty | Self::Over => Harm::Lost,
-        }
-    }
 }
 
 /// What a victim tells if an item was marked as delivered again; beside [`bit`]s.
@@ -172,9 +159,15 @@ impl State {
             _ => Vec::new(),
         }
     }
+}
 
-    /// The states after the victim's next step.
-    fn next(&self) -> Vec<Self> {
+impl allowed::State for State {
+    type Event = Event;
+
+    fn next(&self, alive: bool) -> Vec<Self> {
+        if !alive {
+            return Vec::new();
+        }
         if let Some(at) = self.claimed() {
             return self.commit(at);
         }
@@ -212,12 +205,11 @@ impl State {
         }
     }
 
-    /// The state after what another process has seen; `None` if it cannot be.
-    fn after(&self, event: &Event) -> Option<Self> {
+    fn after(&self, event: Event) -> Option<Self> {
         let receivable = self.receivable();
         let may_end = self.closed || self.left;
         let same = |can_be: bool| can_be.then(|| self.clone());
-        match *event {
+        match event {
             Event::Sent(item) => (self.has_room(1) && !self.closed).then(|| self.and(Ready(item))),
             Event::Full => same(!self.has_room(1) && !self.closed),
             Event::Refused => same(may_end),
@@ -240,7 +232,6 @@ impl State {
         }
     }
 
-    /// The state that the victim's death leaves.
     fn dead(&self) -> Self {
         let mut left = self.clone();
         left.left |= self.counted;
@@ -254,85 +245,16 @@ impl State {
         left
     }
 
-    /// The code that the victim ends with, if it has done all.
-    pub(crate) fn code(&self) -> Option<u8> {
+    fn code(&self) -> Option<u8> {
         self.steps.is_empty().then_some(self.told)
     }
-}
 
-/// The states that there may be, after all that was seen.
-#[derive(Default)]
-pub(crate) struct Allowed {
-    states: Vec<State>,
-    seen: Vec<Event>,
-    /// The victim does nothing any more.
-    ended: bool,
-}
-
-impl Allowed {
-    /// The victim is at any of its steps, from `first` on.
-    pub(crate) fn from(first: State) -> Self {
-        let mut allowed = Self::default();
-        allowed.become_any_of(vec![first]);
-        allowed
-    }
-
-    /// One of these, or, while the victim lives, one to which its steps lead from them.
-    fn become_any_of(&mut self, mut states: Vec<State>) {
-        let mut at = 0;
-        while let Some(state) = states.get(at).filter(|_| !self.ended) {
-            for next in state.next() {
-                if !states.contains(&next) {
-                    states.push(next);
-                }
-            }
-            at += 1;
+    fn harm(event: Event) -> Harm {
+        match event {
+            Event::Received(..) | Event::Sent(_) | Event::Closed => Harm::Duplicated,
+            Event::Full => Harm::Stuck,
+            Event::Refused | Event::Empty | Event::Over => Harm::Lost,
         }
-        self.states = states;
-    }
-
-    /// Another process has seen this.
-    pub(crate) fn see(&mut self, event: Event, scene: &mut Scene) {
-        let states: Vec<State> = self.states.iter().filter_map(|s| s.after(&event)).collect();
-        if states.is_empty() {
-            let what = format!("{event:?} cannot be after {:?}", self.seen);
-            scene.complain(event.harm(), what);
-        } else {
-            self.become_any_of(states);
-        }
-        self.seen.push(event);
-    }
-
-    /// Keeps the states of which something is known, which `what` says.
-    pub(crate) fn keep(&mut self, what: &str, known: impl Fn(&State) -> bool, scene: &mut Scene) {
-        if self.all(|state| !known(state)) {
-            scene.lost(format!("{what}: cannot be after {:?}", self.seen));
-        } else {
-            self.states.retain(known);
-        }
-    }
-
-    /// The victim has ended with `code`, or was killed.
-    pub(crate) fn end(&mut self, code: Option<u8>, scene: &mut Scene) {
-        if code.is_some() {
-            let what = format!("the victim ended with {code:?}");
-            self.keep(&what, |state| state.code() == code, scene);
-        }
-        self.ended = true;
-        self.states = self.states.iter().map(State::dead).collect();
-    }
-
-    /// Counts whether the victim has done all, as far as others can know.
-    pub(crate) fn outcome(&self, scene: &mut Scene) {
-        if self.all(|state| state.code().is_some()) {
-            scene.outcome("done");
-        } else if self.all(|state| state.code().is_none()) {
-            scene.outcome("not done");
-        }
-    }
-
-    pub(crate) fn all(&self, is: impl Fn(&State) -> bool) -> bool {
-        self.states.iter().all(is)
     }
 }
 
@@ -343,7 +265,8 @@ mod tests {
     use nix::unistd::Pid;
 
     use super::*;
-    use crate::crash::operation::Fate;
+    use crate::crash::allowed::Allowed;
+    use crate::crash::operation::{Fate, Scene};
 
     /// How many complaints there are of a victim that does `steps` beside items 1 and 2, if others
     /// see all this once it has ended.
