@@ -4,6 +4,7 @@ mod allowed;
 mod judge;
 mod operation;
 mod operations;
+mod specified;
 pub(crate) mod sweep;
 mod trail;
 mod victim;

@@ -204,6 +204,9 @@ pub(crate) trait Operation {
     /// What others saw and did while the victim was stopped.
     type Seen: Default;
 
+    /// With fewer steps than this it is killed after each of them.
+    const FEW_STEPS: usize = 600;
+
     /// Makes a fresh world.
     fn world(&self) -> Rig<Self::World>;
 

@@ -14,8 +14,6 @@ use crate::crash::trail::Trail;
 use crate::crash::victim::{Step, Victim, exit_code, resume};
 use crate::process::{Broken, PANICKED, Rig, take_served_by_slice, watch_over};
 
-/// An operation with fewer steps than this is killed after each of them.
-const FEW_STEPS: usize = 600;
 /// Whether those of more than [`VERY_FEW_STEPS`] are killed at every third of the steps between
 /// changes.
 pub(crate) static THIN: AtomicBool = AtomicBool::new(false);
@@ -141,6 +139,8 @@ struct Record {
     /// The steps that were system calls.
     calls: BTreeSet<usize>,
     trail: Trail,
+    /// Whether it is killed after each of the steps.
+    is_short: bool,
 }
 
 impl Record {
@@ -154,6 +154,7 @@ impl Record {
             changes: BTreeSet::new(),
             calls: BTreeSet::new(),
             trail: Trail::default(),
+            is_short: false,
         };
         let (mut before, mut now) = (Vec::new(), Vec::new());
         operation.image(&world, &mut before)?;
@@ -161,6 +162,7 @@ impl Record {
             let (address, is_call) = victim.next()?;
             record.trail.note(address);
             if let Step::Ended(_) = victim.step()? {
+                record.is_short = record.steps < O::FEW_STEPS;
                 return Ok(record);
             }
             record.steps += 1;
@@ -181,7 +183,7 @@ impl Record {
     /// Where the victim is killed and stopped: everywhere, or around each change of the image and
     /// after each system call.
     fn points(&self, full: bool) -> impl Iterator<Item = (usize, Fate)> + '_ {
-        let everywhere = full || self.steps < FEW_STEPS;
+        let everywhere = full || self.is_short;
         let near = move |k: &usize| {
             let changed = self.changes.contains(k) || self.changes.contains(&(k.wrapping_sub(1)));
             *k == 0 || changed || self.calls.contains(k)

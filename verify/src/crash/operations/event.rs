@@ -1,206 +1,163 @@
 //! Operations on an event: it is set or clear, and no waiter sleeps through a set that was made.
 //! And on numbers that processes wait for: no waiter sleeps through a change.
 
-use crossdock::sync::Event;
+use std::time::Duration;
+
+use crossdock::sync::{Event, EventTimeoutError};
 use crossdock::{AtomicArray, Counter};
 
-use crate::crash::operation::{Base, Operation, Owned, Scene};
+use crate::crash::operation::Base;
+use crate::crash::specified::{Actor, FAILED, Subject, specified};
 use crate::crash::sweep::Listed;
-use crate::process::{Child, Rig, forked_asleep};
+use crate::process::Rig;
+use Op::{
+    Clear, Count, CountUp, Element, IsSet, Notify, NotifyElement, Set, Store, Wait, WaitCount,
+    WaitElement,
+};
 
-/// What the victim does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
-    /// Counts up and sets the event, beside a waiter that reads the count.
-    Set,
-    /// The same, and clears the event at once.
-    Pulse,
-    /// Clears an event that is set.
-    Clear,
-    /// Counts up and notifies, beside a waiter for the count.
-    Count,
-    /// Counts up, stores into an element and notifies, beside a waiter for the element.
-    Element,
-}
-
-struct Flagging {
-    verb: Verb,
-    seeded: bool,
-}
-
-struct World {
-    base: Base,
+struct Flags {
     event: Event,
-    written: Counter,
+    count: Counter,
     elements: AtomicArray<u8>,
 }
 
-impl World {
-    /// Blocks until the victim's operation has come to its commit.
-    fn wait(&self, verb: Verb) -> bool {
-        match verb {
-            Verb::Set | Verb::Pulse | Verb::Clear => self.event.wait().is_ok(),
-            Verb::Count => self.written.wait_until(|written| written > 0).is_ok(),
-            Verb::Element => self.elements.wait_while_eq(1, 0).is_ok(),
-        }
-    }
-
-    /// Makes the commit.
-    fn set(&self, verb: Verb) {
-        match verb {
-            Verb::Set | Verb::Pulse | Verb::Clear => {
-                self.event.set();
-            }
-            Verb::Count => {
-                self.written.add_and_notify(1);
-            }
-            Verb::Element => {
-                self.elements[1].store(1);
-                self.elements.notify(1);
-            }
-        }
-    }
-
-    fn is_set(&self, verb: Verb) -> bool {
-        match verb {
-            Verb::Set | Verb::Pulse | Verb::Clear => self.event.is_set(),
-            Verb::Count => self.written.load() > 0,
-            Verb::Element => self.elements[1].load() > 0,
-        }
-    }
+#[derive(Clone, Debug, Default, PartialEq)]
+struct State {
+    is_set: bool,
+    /// It was set since the waiter began to wait.
+    was_set: bool,
+    count: u8,
+    element: u8,
 }
 
-#[derive(Default)]
-struct Seen {
-    waiter: Option<Child>,
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Op {
+    Set,
+    Clear,
+    IsSet,
+    Wait,
+    /// Counts up and notifies.
+    CountUp,
+    Notify,
+    Count,
+    /// Waits for a count.
+    WaitCount,
+    Store,
+    NotifyElement,
+    Element,
+    /// Waits for the store.
+    WaitElement,
 }
 
-/// What a waiter ends with that does not see what was written before the set.
-const UNSEEN: u8 = 7;
+impl Subject for Flags {
+    type State = State;
+    type Op = Op;
+    type Hand<'a> = ();
 
-impl Operation for Flagging {
-    type World = World;
-    type Seen = Seen;
-
-    fn world(&self) -> Rig<World> {
-        let base = Base::new(4)?;
-        let event = base.segment.create("event", self.verb == Verb::Clear)?;
-        let written = base.segment.create("written", 0)?;
-        let elements = base.segment.create("elements", [0, 0])?;
-        Ok(World {
-            base,
-            event,
-            written,
-            elements,
+    fn create(base: &Base, first: &State) -> Rig<Self> {
+        Ok(Self {
+            event: base.segment.create("event", first.is_set)?,
+            count: base.segment.create("count", 0)?,
+            elements: base.segment.create("elements", [0, 0])?,
         })
     }
 
-    fn base<'a>(&self, world: &'a World) -> &'a Base {
-        &world.base
+    fn apply(op: Op, by: Actor, state: &mut State) -> Option<u8> {
+        let ready = |is_ready: bool| is_ready.then_some(0);
+        Some(match op {
+            Set => {
+                state.was_set = true;
+                u8::from(!std::mem::replace(&mut state.is_set, true))
+            }
+            Clear => u8::from(std::mem::take(&mut state.is_set)),
+            IsSet => u8::from(state.is_set),
+            Wait => return ready(state.is_set || by == Actor::Waiter && state.was_set),
+            CountUp => {
+                state.count += 1;
+                state.count
+            }
+            Count => state.count,
+            WaitCount => return ready(state.count > 0),
+            Store => {
+                state.element = 1;
+                0
+            }
+            Element => state.element,
+            WaitElement => return ready(state.element > 0),
+            Notify | NotifyElement => 0,
+        })
     }
 
-    fn victim(&self, world: Owned<World>, begin: &mut dyn FnMut()) -> u8 {
-        world.base.join();
-        begin();
-        match self.verb {
-            Verb::Set if self.seeded => {
-                world.event.set();
-                world.written.add(1);
+    fn run(&self, _: &Base, op: Op, (): &mut (), patience: Option<Duration>) -> Option<u8> {
+        let small = |count: u64| u8::try_from(count).unwrap_or(FAILED);
+        Some(match op {
+            Set => u8::from(self.event.set()),
+            Clear => u8::from(self.event.clear()),
+            IsSet => u8::from(self.event.is_set()),
+            Wait => match patience.map_or_else(
+                || Ok(self.event.wait()?),
+                |time| self.event.wait_timeout(time),
+            ) {
+                Ok(()) => 0,
+                Err(EventTimeoutError::Timeout) => return None,
+                Err(_) => FAILED,
+            },
+            CountUp => small(self.count.add_and_notify(1)),
+            Notify => {
+                self.count.notify();
+                0
             }
-            Verb::Set => {
-                world.written.add(1);
-                world.event.set();
+            Count => small(self.count.load()),
+            WaitCount => {
+                return patience
+                    .map_or_else(
+                        || self.count.wait_until(|count| count > 0).ok(),
+                        |time| self.count.wait_until_timeout(time, |count| count > 0).ok(),
+                    )
+                    .map(|_| 0);
             }
-            Verb::Pulse if self.seeded => {
-                world.written.add(1);
+            Store => {
+                self.elements[1].store(1);
+                0
             }
-            Verb::Pulse => {
-                world.written.add(1);
-                world.event.set();
-                world.event.clear();
+            NotifyElement => {
+                self.elements.notify(1);
+                0
             }
-            Verb::Clear if self.seeded => {}
-            Verb::Clear => {
-                world.event.clear();
+            Element => self.elements[1].load(),
+            WaitElement => {
+                return patience
+                    .map_or_else(
+                        || self.elements.wait_while_eq(1, 0).ok(),
+                        |time| self.elements.wait_while_eq_timeout(1, 0, time).ok(),
+                    )
+                    .map(|_| 0);
             }
-            Verb::Count if self.seeded => world.written.notify(),
-            Verb::Count => {
-                world.written.add_and_notify(1);
-            }
-            Verb::Element if self.seeded => {
-                world.elements[1].store(1);
-                world.elements.notify(1);
-                world.written.add(1);
-            }
-            Verb::Element => {
-                world.written.add(1);
-                world.elements[1].store(1);
-                world.elements.notify(1);
-            }
-        }
-        0
-    }
-
-    fn assemble(&self, world: &World, seen: &mut Seen) -> Rig {
-        if self.verb == Verb::Clear {
-            return Ok(());
-        }
-        let waiter = forked_asleep(|| match world.wait(self.verb) {
-            true if world.written.load() > 0 => 0,
-            true => UNSEEN,
-            false => 1,
-        })?;
-        seen.waiter = Some(waiter);
-        Ok(())
-    }
-
-    fn meanwhile(&self, world: &World, _: &mut Seen, scene: &mut Scene) -> Rig {
-        if world.is_set(self.verb) && self.verb != Verb::Clear && world.written.load() == 0 {
-            scene.lost("it is set before what comes first");
-        }
-        Ok(())
-    }
-
-    fn judge(&self, world: &World, seen: Seen, done: bool, scene: &mut Scene) -> Rig {
-        let is_set = world.is_set(self.verb);
-        let expected = !matches!(self.verb, Verb::Pulse | Verb::Clear);
-        if done && is_set != expected {
-            scene.lost(format!("it is left set: {is_set}"));
-        }
-        scene.outcome(if is_set { "set" } else { "clear" });
-        if let Some(waiter) = seen.waiter {
-            if !done && world.written.load() == 0 {
-                // The victim has not come to its set: this one is for the waiter's sake.
-                world.written.add(1);
-            }
-            if !done {
-                world.set(self.verb);
-            }
-            match scene.code_of(waiter)? {
-                Some(0) | None => {}
-                Some(UNSEEN) => scene.lost("what was written before the set"),
-                Some(other) => scene.lost(format!("the waiter ended with {other}")),
-            }
-        }
-        world.base.segment.reap();
-        world.event.clear();
-        if world.event.is_set() || !world.event.set() || world.event.wait().is_err() {
-            scene.stuck("the event cannot be cleared, set and waited for");
-        }
-        world.set(self.verb);
-        if !world.wait(self.verb) {
-            scene.stuck("there is no waiting any more");
-        }
-        Ok(())
+        })
     }
 }
 
 /// The operations on events.
-pub(crate) const LISTED: &[Listed] = listed! {
-    |verb, seeded| Flagging { verb, seeded };
-    "Event::set beside a waiter" Set "a set before what it publishes"
-    "Event::set and clear beside a waiter" Pulse "a set that is not made"
-    "Event::clear" Clear "a clear that is not made"
-    "Counter::add_and_notify beside a waiter" Count "a notification without an addition"
-    "AtomicArray::notify beside a waiter" Element "a change before what it publishes"
+pub(crate) const LISTED: &[Listed] = specified! { Flags;
+    "Event::set beside a waiter" "a set before what it publishes" {
+        act: &[CountUp, Set], bug: &[Set, CountUp], waiter: &[Wait, Count],
+        meanwhile: &[IsSet, Count], after: &[IsSet], rescue: &[Set], last: &[Clear, Set, Wait],
+    }
+    "Event::set and clear beside a waiter" "a set that is not made" {
+        act: &[CountUp, Set, Clear], bug: &[CountUp], waiter: &[Wait, Count],
+        meanwhile: &[IsSet, Count], after: &[IsSet], rescue: &[Set], last: &[Set, Clear, Set, Wait],
+    }
+    "Event::clear" "a clear that is not made" {
+        first: State { is_set: true, ..State::default() },
+        act: &[Clear], bug: &[], meanwhile: &[IsSet], after: &[IsSet], last: &[Clear, IsSet, Set, Wait],
+    }
+    "Counter::add_and_notify beside a waiter" "a notification without an addition" {
+        act: &[CountUp], bug: &[Notify], waiter: &[WaitCount],
+        meanwhile: &[Count], after: &[Count], rescue: &[CountUp], last: &[CountUp, WaitCount],
+    }
+    "AtomicArray::notify beside a waiter" "a change before what it publishes" {
+        act: &[CountUp, Store, NotifyElement], bug: &[Store, NotifyElement, CountUp],
+        waiter: &[WaitElement, Count], meanwhile: &[Element, Count], after: &[Element],
+        rescue: &[Store, NotifyElement], last: &[Store, NotifyElement, WaitElement],
+    }
 };

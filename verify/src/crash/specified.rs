@@ -1,0 +1,468 @@
+//! Operations of a primitive with a sequential specification, under one judge.
+//!
+//! What a victim does, and what others do beside it, are lists of operations; so is the seeded bug.
+//! The specification says what each operation returns, and where it blocks. What is allowed after a
+//! kill or a stop follows: the victim has done some of its operations, in some order with those of
+//! the others.
+
+use std::fmt;
+use std::mem::forget;
+use std::time::Duration;
+
+use crate::crash::allowed::{self, Allowed};
+use crate::crash::operation::{Base, Harm, Operation, Owned, Scene};
+use crate::process::{Broken, Child, End, Rig, forked, forked_asleep};
+
+/// A primitive.
+pub(crate) trait Subject: Sized + 'static {
+    /// What it is between two operations.
+    type State: Clone + Default + PartialEq + fmt::Debug;
+    /// An operation on it.
+    type Op: Copy + PartialEq + fmt::Debug;
+    /// What a process has of it: guards, permits.
+    type Hand<'a>: Default;
+
+    /// Makes one that is in a state.
+    fn create(base: &Base, first: &Self::State) -> Rig<Self>;
+
+    /// The specification: what the operation of a process returns, or [`ANY`], and what it leaves;
+    /// `None` if it blocks.
+    fn apply(op: Self::Op, by: Actor, state: &mut Self::State) -> Option<u8>;
+
+    /// What the victim's death leaves.
+    fn dies(_state: &mut Self::State) {}
+
+    /// Does it. Waits as long as it takes, or no longer than `patience`: `None` then, and what the
+    /// specification does not know for what must not be.
+    fn run<'a>(
+        &'a self,
+        base: &Base,
+        op: Self::Op,
+        hand: &mut Self::Hand<'a>,
+        patience: Option<Duration>,
+    ) -> Option<u8>;
+}
+
+/// Guards of a process, with room for some: a victim that allocates takes hundreds of steps more.
+pub(crate) struct Guards<T>(pub(crate) Vec<T>);
+
+impl<T> Default for Guards<T> {
+    fn default() -> Self {
+        Self(Vec::with_capacity(4))
+    }
+}
+
+/// An operation may return anything, as far as a specification knows.
+pub(crate) const ANY: u8 = 255;
+/// What no specification knows: an error that must not be.
+pub(crate) const FAILED: u8 = 250;
+
+/// The process that does something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Actor {
+    Victim,
+    Waiter,
+    Other,
+}
+
+/// An operation, in its world.
+pub(crate) struct Row<S: Subject> {
+    pub(crate) first: S::State,
+    /// Where it begins with the seeded bug, if that is not the same.
+    pub(crate) bug_first: Option<S::State>,
+    pub(crate) participants: u32,
+    /// What others do first of all.
+    pub(crate) ready: &'static [S::Op],
+    /// What a process does that dies before the victim comes.
+    pub(crate) dead: &'static [S::Op],
+    /// What the victim does before its first step.
+    pub(crate) before: &'static [S::Op],
+    /// Whether it is no participant before its first step.
+    pub(crate) joins: bool,
+    /// Whether it drops its handles in the end, and with the last one its membership.
+    pub(crate) leaves: bool,
+    /// What it does then.
+    pub(crate) act: &'static [S::Op],
+    /// The same as the specification has it, if that takes it for more, and smaller, ones.
+    pub(crate) steps: &'static [S::Op],
+    /// What it does with the seeded bug.
+    pub(crate) bug: &'static [S::Op],
+    /// What it is to do then, if not the same.
+    pub(crate) bug_of: &'static [S::Op],
+    /// Whether the bug is that survivors do not reap.
+    pub(crate) is_left: bool,
+    /// Whether the bug is judged by what the victim tells, too, and not by what is there alone.
+    pub(crate) tells: bool,
+    /// What a process does that sleeps in the first of these from the start.
+    pub(crate) waiter: &'static [S::Op],
+    /// What others do, without waiting, while the victim is stopped.
+    pub(crate) meanwhile: &'static [S::Op],
+    /// The same once more, when they have reaped.
+    pub(crate) again: &'static [S::Op],
+    /// What they look at when the victim is gone.
+    pub(crate) after: &'static [S::Op],
+    /// What they do for a waiter that may have to wait for more than the victim has done. These may
+    /// wait, too.
+    pub(crate) rescue: &'static [S::Op],
+    /// What they do in the end, in the same way.
+    pub(crate) last: &'static [S::Op],
+    pub(crate) seeded: bool,
+}
+
+impl<S: Subject> Default for Row<S> {
+    fn default() -> Self {
+        Self {
+            first: S::State::default(),
+            bug_first: None,
+            participants: 5,
+            ready: &[],
+            dead: &[],
+            before: &[],
+            joins: false,
+            leaves: false,
+            act: &[],
+            steps: &[],
+            bug: &[],
+            bug_of: &[],
+            is_left: false,
+            tells: false,
+            waiter: &[],
+            meanwhile: &[],
+            again: &[],
+            after: &[],
+            rescue: &[],
+            last: &[],
+            seeded: false,
+        }
+    }
+}
+
+/// A table of rows: for each its name, what its bug is, and what differs from the default.
+macro_rules! specified {
+    ($subject:ty; $($name:literal $seed:literal { $($row:tt)* })*) => {
+        &[$($crate::crash::sweep::Listed {
+            name: $name,
+            seed: $seed,
+            sweep: |listed, full| {
+                $crate::crash::sweep::sweep(listed, full, |seeded| {
+                    $crate::crash::specified::Row::<$subject> {
+                        seeded,
+                        $($row)*
+                        ..Default::default()
+                    }
+                })
+            },
+        }),*]
+    };
+}
+pub(crate) use specified;
+
+/// What a process tells that has done operations: what all of them returned.
+pub(crate) fn tell(told: u8, returned: u8) -> u8 {
+    told.rotate_left(3) ^ returned
+}
+
+/// What is under way, and in which state.
+pub(crate) struct Run<S: Subject> {
+    state: S::State,
+    victim: &'static [S::Op],
+    told: u8,
+    waiter: &'static [S::Op],
+    waiters: u8,
+}
+
+impl<S: Subject> Clone for Run<S> {
+    fn clone(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<S: Subject> PartialEq for Run<S> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.told, self.waiters) == (other.told, other.waiters)
+            && self.victim.len() == other.victim.len()
+            && self.waiter.len() == other.waiter.len()
+            && self.state == other.state
+    }
+}
+
+impl<S: Subject> Run<S> {
+    fn victim_goes_on(&self) -> Option<Self> {
+        let (op, rest) = self.victim.split_first()?;
+        let mut next = self.clone();
+        let returned = S::apply(*op, Actor::Victim, &mut next.state)?;
+        next.told = tell(next.told, returned);
+        next.victim = rest;
+        Some(next)
+    }
+
+    fn waiter_goes_on(&self) -> Option<Self> {
+        let (op, rest) = self.waiter.split_first()?;
+        let mut next = self.clone();
+        let returned = S::apply(*op, Actor::Waiter, &mut next.state)?;
+        next.waiters = tell(next.waiters, returned);
+        next.waiter = rest;
+        Some(next)
+    }
+
+    /// Whether the waiter needs no other process any more.
+    fn is_served(&self) -> bool {
+        let mut last = self.clone();
+        while let Some(next) = last.waiter_goes_on() {
+            last = next;
+        }
+        last.waiter.is_empty()
+    }
+}
+
+/// What others have seen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Seen<Op> {
+    Returned(Op, Option<u8>),
+    WaiterEnded(u8),
+}
+
+impl<S: Subject> allowed::State for Run<S> {
+    type Event = Seen<S::Op>;
+
+    fn next(&self, alive: bool) -> Vec<Self> {
+        let victim = self.victim_goes_on().filter(|_| alive);
+        victim.into_iter().chain(self.waiter_goes_on()).collect()
+    }
+
+    fn after(&self, event: Seen<S::Op>) -> Option<Self> {
+        match event {
+            Seen::Returned(op, returned) => {
+                let mut next = self.clone();
+                match S::apply(op, Actor::Other, &mut next.state) {
+                    None => returned.is_none().then(|| self.clone()),
+                    Some(ANY) => Some(next),
+                    expected => (returned == expected).then_some(next),
+                }
+            }
+            Seen::WaiterEnded(code) => {
+                let is_so = self.waiter.is_empty() && self.waiters == code;
+                is_so.then(|| self.clone())
+            }
+        }
+    }
+
+    fn dead(&self) -> Self {
+        let mut left = self.clone();
+        S::dies(&mut left.state);
+        left
+    }
+
+    fn code(&self) -> Option<u8> {
+        self.victim.is_empty().then_some(self.told)
+    }
+
+    fn harm(event: Seen<S::Op>) -> Harm {
+        match event {
+            Seen::Returned(_, None) => Harm::Stuck,
+            _ => Harm::Lost,
+        }
+    }
+}
+
+pub(crate) struct World<S> {
+    base: Base,
+    subject: S,
+}
+
+/// What others have seen, and the process that waits.
+pub(crate) struct Watch<S: Subject> {
+    allowed: Allowed<Run<S>>,
+    waiter: Option<Child>,
+}
+
+impl<S: Subject> Default for Watch<S> {
+    fn default() -> Self {
+        Self {
+            allowed: Allowed::default(),
+            waiter: None,
+        }
+    }
+}
+
+impl<S: Subject> Watch<S> {
+    /// The waiter needs no other process any more.
+    fn dismiss(&mut self, scene: &mut Scene) -> Rig {
+        if let Some(waiter) = self.waiter.take()
+            && let Some(code) = scene.code_of(waiter)?
+        {
+            self.allowed.see(Seen::WaiterEnded(code), scene);
+        }
+        Ok(())
+    }
+}
+
+impl<S: Subject> World<S> {
+    /// Does all, and ends with what it has; what came of it.
+    fn do_all(&self, ops: &[S::Op]) -> u8 {
+        self.go_on(ops, S::Hand::default())
+    }
+
+    fn go_on<'a>(&'a self, ops: &[S::Op], mut hand: S::Hand<'a>) -> u8 {
+        let mut told = 0;
+        for op in ops {
+            match self.subject.run(&self.base, *op, &mut hand, None) {
+                Some(returned) => told = tell(told, returned),
+                None => return FAILED,
+            }
+        }
+        forget(hand);
+        told
+    }
+
+    /// Others do this.
+    fn see(&self, ops: &[S::Op], time: Duration, watch: &mut Watch<S>, scene: &mut Scene) {
+        let mut hand = S::Hand::default();
+        for op in ops {
+            let returned = self.subject.run(&self.base, *op, &mut hand, Some(time));
+            watch.allowed.see(Seen::Returned(*op, returned), scene);
+        }
+    }
+}
+
+impl<S: Subject> Row<S> {
+    /// The state before the victim's first step.
+    fn start(&self) -> Run<S> {
+        let mut state = self.first.clone();
+        for op in self.ready {
+            S::apply(*op, Actor::Other, &mut state);
+        }
+        for op in self.dead {
+            S::apply(*op, Actor::Victim, &mut state);
+        }
+        S::dies(&mut state);
+        for op in self.before {
+            S::apply(*op, Actor::Victim, &mut state);
+        }
+        let steps = match (self.bug_of, self.steps) {
+            ([_, ..], _) if self.seeded => self.bug_of,
+            (_, []) => self.act,
+            (_, steps) => steps,
+        };
+        Run {
+            state,
+            victim: steps,
+            told: 0,
+            waiter: self.waiter,
+            waiters: 0,
+        }
+    }
+
+    /// The victim has ended with `code`, or was killed.
+    fn rest(
+        &self,
+        world: &World<S>,
+        mut watch: Watch<S>,
+        code: Option<u8>,
+        scene: &mut Scene,
+    ) -> Rig {
+        if code.is_some_and(|code| self.seeded && !self.tells && code != FAILED) {
+            let is_done = |run: &Run<S>| allowed::State::code(run).is_some();
+            watch.allowed.keep("the victim ended", is_done, scene);
+            watch.allowed.dies();
+        } else {
+            watch.allowed.end(code, scene);
+        }
+        world.see(self.after, Duration::ZERO, &mut watch, scene);
+        watch.allowed.outcome(scene);
+        if watch.waiter.is_some() && !watch.allowed.all(Run::is_served) {
+            world.see(self.rescue, scene.patience, &mut watch, scene);
+        }
+        watch.dismiss(scene)?;
+        world.see(self.last, scene.patience, &mut watch, scene);
+        Ok(())
+    }
+}
+
+impl<S: Subject> Operation for Row<S> {
+    type World = World<S>;
+    type Seen = Watch<S>;
+
+    /// A list takes some dozens of steps for each operation.
+    const FEW_STEPS: usize = 900;
+
+    fn world(&self) -> Rig<World<S>> {
+        let base = Base::new(self.participants)?;
+        let first = self.bug_first.as_ref().filter(|_| self.seeded);
+        let subject = S::create(&base, first.unwrap_or(&self.first))?;
+        let world = World { base, subject };
+        let mut hand = S::Hand::default();
+        for op in self.ready {
+            world.subject.run(&world.base, *op, &mut hand, None);
+        }
+        drop(hand);
+        if !self.dead.is_empty() {
+            let mut child = forked(|| u8::from(world.do_all(self.dead) == FAILED))?;
+            if child.end_within(Duration::from_secs(10))? != Some(End::Exited(0)) {
+                return Err(Broken("a process was to die in a primitive".into()));
+            }
+        }
+        Ok(world)
+    }
+
+    fn base<'a>(&self, world: &'a World<S>) -> &'a Base {
+        &world.base
+    }
+
+    fn victim(&self, world: Owned<World<S>>, begin: &mut dyn FnMut()) -> u8 {
+        if !self.joins {
+            world.base.join();
+        }
+        let mut hand = S::Hand::default();
+        for op in self.before {
+            world.subject.run(&world.base, *op, &mut hand, None);
+        }
+        begin();
+        let told = world.go_on(if self.seeded { self.bug } else { self.act }, hand);
+        if self.leaves {
+            drop(Owned::into_inner(world));
+        }
+        told
+    }
+
+    fn assemble(&self, world: &World<S>, watch: &mut Watch<S>) -> Rig {
+        watch.allowed = Allowed::from(self.start());
+        if !self.waiter.is_empty() {
+            watch.waiter = Some(forked_asleep(|| world.do_all(self.waiter))?);
+        }
+        Ok(())
+    }
+
+    fn meanwhile(&self, world: &World<S>, watch: &mut Watch<S>, scene: &mut Scene) -> Rig {
+        world.see(self.meanwhile, Duration::ZERO, watch, scene);
+        Ok(())
+    }
+
+    /// A victim that is stopped keeps no waiter from what is there.
+    fn again(&self, world: &World<S>, watch: &mut Watch<S>, scene: &mut Scene) -> Rig {
+        if watch.allowed.all(Run::is_served) {
+            watch.dismiss(scene)?;
+        }
+        world.see(self.again, Duration::ZERO, watch, scene);
+        Ok(())
+    }
+
+    fn survivors_reap(&self) -> bool {
+        !(self.seeded && self.is_left)
+    }
+
+    fn leaves(&self) -> bool {
+        self.leaves
+    }
+
+    fn after_kill(&self, world: &World<S>, watch: Watch<S>, scene: &mut Scene) -> Rig {
+        self.rest(world, watch, None, scene)
+    }
+
+    fn after_end(&self, world: &World<S>, watch: Watch<S>, code: u8, scene: &mut Scene) -> Rig {
+        self.rest(world, watch, Some(code), scene)
+    }
+}
