@@ -1,137 +1,141 @@
 //! Operations on a promise: its value is whole and set once, a waiter is told of a claimer's death,
 //! and the next process sets the value.
 
-use crossdock::sync::{Promise, PromiseError};
+use std::time::Duration;
 
-use crate::crash::operation::{Base, Operation, Owned, Scene};
+use crossdock::sync::{Promise, PromiseClaim, PromiseError, PromiseTimeoutError};
+
+use crate::crash::operation::Base;
+use crate::crash::specified::{Actor, FAILED, Subject, specified};
 use crate::crash::sweep::Listed;
-use crate::process::{Child, Rig, forked_asleep};
+use crate::process::Rig;
+use Op::{Claim, Get, GetOrInit, GiveBack, Set, Wait};
 
-/// What the victim does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
-    /// Claims and sets, beside a waiter.
-    Set,
-    /// Claims and gives back, beside a waiter.
+/// Two words, so that a value that is not whole would be seen.
+type Value = [u64; 2];
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct State {
+    is_claimed: bool,
+    /// A claimer has died.
+    is_abandoned: bool,
+    /// The number that the value is made of; 0 is no value.
+    value: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Op {
+    Claim,
+    /// Sets a claimed promise.
+    Set(u8),
     GiveBack,
-    /// Claims and sets in one, beside a process that would do so, too.
-    GetOrInit,
+    GetOrInit(u8),
+    Get,
+    Wait,
 }
 
-struct Promising {
-    verb: Verb,
-    seeded: bool,
-}
-
-struct World {
-    base: Base,
-    promise: Promise<[u64; 2]>,
-}
-
-#[derive(Default)]
-struct Seen {
-    waiter: Option<Child>,
-}
-
-/// What a waiter ends with that was told of a claimer's death.
-const TOLD: u8 = 6;
-/// What a waiter ends with that found a value which no process has set.
-const TORN: u8 = 7;
 /// What the victim sets.
-const MINE: [u64; 2] = [5; 2];
+const MINE: u8 = 5;
 /// What others set.
-const THEIRS: [u64; 2] = [9; 2];
+const THEIRS: u8 = 9;
+/// What a process makes of a value that no process has set whole.
+const TORN: u8 = 200;
+/// What a waiter is told of a claimer's death.
+const ABANDONED: u8 = 201;
 
-impl Operation for Promising {
-    type World = World;
-    type Seen = Seen;
+fn number(value: &Value) -> u8 {
+    let is_whole = value[0] == value[1] && value[0] < TORN.into();
+    u8::try_from(value[0])
+        .ok()
+        .filter(|_| is_whole)
+        .unwrap_or(TORN)
+}
 
-    fn world(&self) -> Rig<World> {
-        let base = Base::new(4)?;
-        let promise = base.segment.create("promise", ())?;
-        Ok(World { base, promise })
+fn value(number: u8) -> Value {
+    match number {
+        TORN => [5, 6],
+        number => [number.into(); 2],
+    }
+}
+
+impl Subject for Promise<Value> {
+    type State = State;
+    type Op = Op;
+    type Hand<'a> = Option<PromiseClaim<'a, Value>>;
+
+    fn create(base: &Base, _: &State) -> Rig<Self> {
+        Ok(base.segment.create("promise", ())?)
     }
 
-    fn base<'a>(&self, world: &'a World) -> &'a Base {
-        &world.base
-    }
-
-    fn victim(&self, world: Owned<World>, begin: &mut dyn FnMut()) -> u8 {
-        world.base.join();
-        begin();
-        if self.verb == Verb::GetOrInit {
-            let value = if self.seeded { [5, 6] } else { MINE };
-            return u8::from(world.promise.get_or_init(|| value).is_err());
-        }
-        let Ok(claim) = world.promise.claim() else {
-            return 1;
-        };
-        match self.verb {
-            Verb::GiveBack if self.seeded => drop(claim.set(MINE)),
-            Verb::Set if !self.seeded => {
-                if claim.set(MINE).is_err() {
-                    return 1;
+    fn apply(op: Op, _: Actor, state: &mut State) -> Option<u8> {
+        match op {
+            Claim => state.is_claimed = true,
+            Set(value) => {
+                *state = State {
+                    is_claimed: false,
+                    value,
+                    ..*state
                 }
             }
-            _ => drop(claim),
-        }
-        0
-    }
-
-    fn assemble(&self, world: &World, seen: &mut Seen) -> Rig {
-        if self.verb == Verb::GetOrInit {
-            return Ok(());
-        }
-        let waiter = forked_asleep(|| match world.promise.wait() {
-            Ok(&(MINE | THEIRS)) => 0,
-            Ok(_) => TORN,
-            Err(PromiseError::Abandoned) => TOLD,
-            Err(_) => 1,
-        })?;
-        seen.waiter = Some(waiter);
-        Ok(())
-    }
-
-    fn meanwhile(&self, world: &World, _: &mut Seen, scene: &mut Scene) -> Rig {
-        match world.promise.get() {
-            None | Some(&(MINE | THEIRS)) => {}
-            Some(torn) => scene.lost(format!("a torn value: {torn:?}")),
-        }
-        Ok(())
-    }
-
-    fn judge(&self, world: &World, seen: Seen, done: bool, scene: &mut Scene) -> Rig {
-        let is_set = world.promise.get().is_some();
-        if done && self.verb == Verb::Set && world.promise.get() != Some(&MINE) {
-            scene.lost(format!("the value: {:?}", world.promise.get()));
-        }
-        if done && self.verb == Verb::GiveBack && is_set {
-            scene.duplicated("a value that no process has set");
-        }
-        scene.outcome(if is_set { "set" } else { "unset" });
-        // Sets it unless it is set, and takes the claim over from a dead victim.
-        match world.promise.get_or_init(|| THEIRS) {
-            Ok(&(MINE | THEIRS)) => {}
-            Ok(torn) => scene.lost(format!("a torn value: {torn:?}")),
-            Err(error) => scene.stuck(format!("no value: {error}")),
-        }
-        if let Some(waiter) = seen.waiter {
-            match scene.code_of(waiter)? {
-                Some(0) | None => {}
-                Some(TOLD) if !done => scene.outcome("told"),
-                Some(TOLD) => scene.duplicated("a death is told, and none died"),
-                Some(TORN) => scene.lost("a value that is not whole"),
-                Some(other) => scene.lost(format!("the waiter ended with {other}")),
+            GiveBack => state.is_claimed = false,
+            GetOrInit(_) if state.is_claimed => return None,
+            GetOrInit(value) => {
+                if state.value == 0 {
+                    state.value = value;
+                }
+                return Some(state.value);
             }
+            Get => return Some(state.value),
+            Wait if state.value > 0 => return Some(state.value),
+            Wait => return state.is_abandoned.then_some(ABANDONED),
         }
-        Ok(())
+        Some(0)
+    }
+
+    fn dies(state: &mut State) {
+        state.is_abandoned |= std::mem::take(&mut state.is_claimed);
+    }
+
+    fn run<'a>(
+        &'a self,
+        _: &Base,
+        op: Op,
+        hand: &mut Self::Hand<'a>,
+        patience: Option<Duration>,
+    ) -> Option<u8> {
+        let or_failed = |is_done: bool| if is_done { 0 } else { FAILED };
+        Some(match op {
+            Claim => {
+                *hand = self.claim().ok();
+                or_failed(hand.is_some())
+            }
+            Set(new) => or_failed(hand.take()?.set(value(new)).is_ok()),
+            GiveBack => or_failed(hand.take().is_some()),
+            GetOrInit(new) => self.get_or_init(|| value(new)).map_or(FAILED, number),
+            Get => self.get().map_or(0, number),
+            Wait => match patience.map_or_else(|| Ok(self.wait()?), |time| self.wait_timeout(time))
+            {
+                Ok(value) => number(value),
+                Err(PromiseTimeoutError::Promise(PromiseError::Abandoned)) => ABANDONED,
+                Err(PromiseTimeoutError::Timeout) => return None,
+                Err(_) => FAILED,
+            },
+        })
     }
 }
 
 /// The operations on promises.
-pub(crate) const LISTED: &[Listed] = listed! {
-    |verb, seeded| Promising { verb, seeded };
-    "Promise::claim and set beside a waiter" Set "a claim that is dropped without a value"
-    "Promise::claim given back beside a waiter" GiveBack "a value that is set instead"
-    "Promise::get_or_init" GetOrInit "another value"
+pub(crate) const LISTED: &[Listed] = specified! { Promise<Value>;
+    "Promise::claim and set beside a waiter" "a claim that is dropped without a value" {
+        act: &[Claim, Set(MINE)], bug: &[Claim, GiveBack], waiter: &[Wait],
+        meanwhile: &[Get], after: &[Get], rescue: &[GetOrInit(THEIRS)], last: &[GetOrInit(THEIRS)],
+    }
+    "Promise::claim given back beside a waiter" "a value that is set instead" {
+        act: &[Claim, GiveBack], bug: &[Claim, Set(MINE)], waiter: &[Wait],
+        meanwhile: &[Get], after: &[Get], rescue: &[GetOrInit(THEIRS)], last: &[GetOrInit(THEIRS)],
+    }
+    "Promise::get_or_init" "another value" {
+        act: &[GetOrInit(MINE)], bug: &[GetOrInit(TORN)],
+        meanwhile: &[Get], after: &[Get], last: &[GetOrInit(THEIRS)],
+    }
 };
