@@ -1,278 +1,197 @@
 //! Operations on a semaphore: whatever a victim leaves, every permit is held by one process or
 //! free.
 
-use std::mem::forget;
+use std::mem::take;
+use std::time::Duration;
 
-use crossdock::sync::{Permit, Permits, Semaphore, SemaphoreOptions};
+use crossdock::sync::{
+    AcquireError, AcquireTimeoutError, Permit, Permits, Semaphore, SemaphoreOptions,
+};
 
-use crate::crash::operation::{Base, Operation, Owned, Scene};
+use crate::crash::operation::Base;
+use crate::crash::specified::{Actor, FAILED, Guards, Subject, specified};
 use crate::crash::sweep::Listed;
-use crate::process::{Child, Rig, forked, forked_asleep};
+use crate::process::Rig;
+use Op::{
+    Acquire, AcquireMany, Add, Available, Close, Crowd, Forget, Holders, IsClosed, Reap, Release,
+};
 
 /// How many permits there are at first.
-const PERMITS: u32 = 3;
+const PERMITS: u8 = 3;
 /// How many there can be.
 const MOST: u64 = 8;
 
-/// What the victim does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
-    /// Acquires a permit, and ends with it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct State {
+    free: u8,
+    /// By each actor.
+    held: [u8; 3],
+    is_closed: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            free: PERMITS,
+            held: [0; 3],
+            is_closed: false,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Op {
     Acquire,
-    /// The same, of a process that died with all of them.
-    TakeOver,
-    /// Releases a permit, beside a waiter for all.
+    AcquireMany(u8),
+    /// Releases all that the process has.
     Release,
-    /// Acquires two permits, and ends with them.
-    AcquireMany,
-    /// Releases two permits, beside a waiter for all.
-    ReleaseMany,
-    /// Takes a permit out.
+    /// Takes out one that the process has.
     Forget,
-    /// Adds two permits.
-    Add,
-    /// Closes the semaphore, beside a waiter for more than there are.
+    Add(u8),
     Close,
+    IsClosed,
+    Available,
+    Holders,
+    /// Acquires what is free beside others that do so, and no more than all, and releases it.
+    Crowd,
+    Reap,
 }
 
-impl Verb {
-    /// How many permits the victim may hold.
-    fn holds(self) -> u32 {
-        match self {
-            Self::Acquire | Self::TakeOver | Self::Release | Self::Forget => 1,
-            Self::AcquireMany | Self::ReleaseMany => 2,
-            Self::Add | Self::Close => 0,
-        }
-    }
-
-    /// How many permits there may be, before and after.
-    fn permits(self) -> (u32, u32) {
-        match self {
-            Self::Forget => (PERMITS, PERMITS - 1),
-            Self::Add => (PERMITS, PERMITS + 2),
-            _ => (PERMITS, PERMITS),
-        }
-    }
-
-    /// How many permits a process waits for beside the victim.
-    fn waits(self) -> Option<u32> {
-        match self {
-            Self::Release | Self::ReleaseMany => Some(PERMITS),
-            Self::Close => Some(PERMITS + 1),
-            _ => None,
-        }
-    }
-}
-
-struct Sharing {
-    verb: Verb,
-    seeded: bool,
-}
-
-struct World {
-    base: Base,
-    semaphore: Semaphore,
-}
-
-#[derive(Default)]
-struct Seen {
-    sleeper: Option<Child>,
-}
-
-/// What a victim has before its first step.
-enum Hand<'a> {
-    Nothing,
-    One(Permit<'a>),
-    Two(Permits<'a>),
-}
-
-/// What the waiter for more permits than there are ends with: it was told of the close.
+/// What an acquirer is told of a close.
 const CLOSED: u8 = 7;
 
-impl Sharing {
-    fn prepare<'a>(&self, world: &'a World) -> Option<Hand<'a>> {
-        world.base.join();
-        Some(match self.verb {
-            Verb::Release | Verb::Forget => Hand::One(world.semaphore.acquire().ok()?),
-            Verb::ReleaseMany => Hand::Two(world.semaphore.acquire_many(2).ok()?),
-            _ => Hand::Nothing,
-        })
+impl Subject for Semaphore {
+    type State = State;
+    type Op = Op;
+    type Hand<'a> = (Guards<Permit<'a>>, Option<Permits<'a>>);
+
+    fn create(base: &Base, _: &State) -> Rig<Self> {
+        let options = SemaphoreOptions::new(PERMITS.into()).most(MOST);
+        Ok(base.segment.create("permits", options)?)
     }
 
-    fn operate(&self, world: &World, hand: Hand<'_>) -> Option<u8> {
-        let semaphore = &world.semaphore;
-        match (self.verb, hand) {
-            (Verb::Acquire | Verb::TakeOver, _) => {
-                if self.verb == Verb::TakeOver {
-                    world.base.segment.reap();
-                }
-                forget(semaphore.acquire().ok()?);
-                if self.seeded {
-                    forget(semaphore.acquire().ok()?);
-                }
+    fn apply(op: Op, by: Actor, state: &mut State) -> Option<u8> {
+        let held = &mut state.held[by as usize];
+        match op {
+            Acquire | AcquireMany(_) if state.is_closed => return Some(CLOSED),
+            Acquire | AcquireMany(_) => {
+                let count = if let AcquireMany(count) = op {
+                    count
+                } else {
+                    1
+                };
+                state.free = state.free.checked_sub(count)?;
+                *held += count;
             }
-            (Verb::AcquireMany, _) => {
-                forget(semaphore.acquire_many(2).ok()?);
-                if self.seeded {
-                    forget(semaphore.acquire().ok()?);
-                }
-            }
-            (Verb::Release, Hand::One(permit)) if self.seeded => permit.forget(),
-            (Verb::Release, Hand::One(permit)) => drop(permit),
-            (Verb::ReleaseMany, Hand::Two(permits)) if self.seeded => {
-                let mut permits = permits.into_permits();
-                permits.pop()?.forget();
-            }
-            (Verb::ReleaseMany, Hand::Two(permits)) => drop(permits),
-            (Verb::Forget, Hand::One(permit)) => {
-                permit.forget();
-                if self.seeded {
-                    semaphore.acquire().ok()?.forget();
-                }
-            }
-            (Verb::Add, _) => semaphore
-                .add_permits(if self.seeded { 3 } else { 2 })
-                .ok()?,
-            (Verb::Close, _) if self.seeded => {}
-            (Verb::Close, _) => semaphore.close(),
-            _ => return None,
+            Release => state.free += take(held),
+            Forget => *held = held.saturating_sub(1),
+            Add(count) => state.free += count,
+            Close => state.is_closed = true,
+            IsClosed => return Some(state.is_closed.into()),
+            Available => return Some(state.free),
+            Holders => return Some(state.held.iter().sum()),
+            Crowd | Reap => {}
         }
         Some(0)
     }
 
-    /// Takes all permits that are free, one after the other, and releases them.
-    fn take_all(&self, world: &World, scene: &mut Scene) -> u32 {
-        let mut taken = Vec::new();
-        while let Ok(permit) = world.semaphore.try_acquire() {
-            taken.push(permit);
+    fn dies(state: &mut State) {
+        state.free += take(&mut state.held[Actor::Victim as usize]);
+    }
+
+    fn run<'a>(
+        &'a self,
+        base: &Base,
+        op: Op,
+        (Guards(one), many): &mut Self::Hand<'a>,
+        patience: Option<Duration>,
+    ) -> Option<u8> {
+        let few = |count: usize| u8::try_from(count).unwrap_or(FAILED);
+        let acquired = match op {
+            Acquire => match patience {
+                None => self.acquire().map_err(AcquireTimeoutError::Acquire),
+                Some(time) => self.acquire_timeout(time),
+            }
+            .map(|permit| one.push(permit)),
+            AcquireMany(count) => match patience {
+                None => self
+                    .acquire_many(count.into())
+                    .map_err(AcquireTimeoutError::Acquire),
+                Some(time) => self.acquire_many_timeout(count.into(), time),
+            }
+            .map(|permits| *many = Some(permits)),
+            Release => {
+                *many = None;
+                one.clear();
+                Ok(())
+            }
+            Forget => {
+                one.extend(many.take().into_iter().flat_map(Permits::into_permits));
+                one.pop()?.forget();
+                Ok(())
+            }
+            Add(count) => return Some(self.add_permits(count.into()).map_or(FAILED, |()| 0)),
+            Close => {
+                self.close();
+                Ok(())
+            }
+            IsClosed => return Some(self.is_closed().into()),
+            Available => return Some(few(self.available() as usize)),
+            Holders => return Some(few(self.holders().len())),
+            Crowd => {
+                let taken: Vec<_> = std::iter::from_fn(|| self.try_acquire().ok()).collect();
+                return Some(few(taken.len().saturating_sub(PERMITS.into())));
+            }
+            Reap => {
+                base.segment.reap();
+                Ok(())
+            }
+        };
+        match acquired {
+            Ok(()) => Some(0),
+            Err(AcquireTimeoutError::Timeout) => None,
+            Err(AcquireTimeoutError::Acquire(AcquireError::Closed)) => Some(CLOSED),
+            Err(_) => Some(FAILED),
         }
-        let most = self.verb.permits().0.max(self.verb.permits().1);
-        let count = u32::try_from(taken.len()).unwrap_or(u32::MAX);
-        if count > most {
-            scene.duplicated(format!("{count} permits were had, of {most}"));
-        }
-        count
     }
 }
 
-impl Operation for Sharing {
-    type World = World;
-    type Seen = Seen;
-
-    fn world(&self) -> Rig<World> {
-        let base = Base::new(4)?;
-        let options = SemaphoreOptions::new(PERMITS.into()).most(MOST);
-        let semaphore: Semaphore = base.segment.create("permits", options)?;
-        if self.verb == Verb::TakeOver {
-            let mut child = forked(|| match semaphore.acquire_many(PERMITS) {
-                Ok(all) => {
-                    forget(all);
-                    0
-                }
-                Err(_) => 1,
-            })?;
-            child.end_within(std::time::Duration::from_secs(10))?;
-        }
-        Ok(World { base, semaphore })
-    }
-
-    fn base<'a>(&self, world: &'a World) -> &'a Base {
-        &world.base
-    }
-
-    fn victim(&self, world: Owned<World>, begin: &mut dyn FnMut()) -> u8 {
-        let Some(hand) = self.prepare(&world) else {
-            return 250;
-        };
-        begin();
-        self.operate(&world, hand).unwrap_or(251)
-    }
-
-    fn assemble(&self, world: &World, seen: &mut Seen) -> Rig {
-        let Some(count) = self.verb.waits() else {
-            return Ok(());
-        };
-        let sleeper = forked_asleep(|| match world.semaphore.acquire_many(count) {
-            Ok(_) => 0,
-            Err(_) if world.semaphore.is_closed() => CLOSED,
-            Err(_) => 1,
-        })?;
-        seen.sleeper = Some(sleeper);
-        Ok(())
-    }
-
-    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Rig {
-        if self.verb == Verb::TakeOver {
-            // An attempt reaps only if no other participant did so just now.
-            world.base.segment.reap();
-        }
-        let free = self.take_all(world, scene);
-        // A waiter for all may have them by now, for a moment.
-        let least = self.verb.permits().0.saturating_sub(self.verb.holds());
-        if seen.sleeper.is_none() && free < least.min(PERMITS - 1) && !world.semaphore.is_closed() {
-            scene.stuck(format!("{free} permits can be had beside the victim"));
-        }
-        Ok(())
-    }
-
-    /// Whatever happened, every permit can be had, and no waiter is left.
-    fn judge(&self, world: &World, seen: Seen, done: bool, scene: &mut Scene) -> Rig {
-        let semaphore = &world.semaphore;
-        let closed = semaphore.is_closed();
-        if self.verb == Verb::Close {
-            if done && !closed {
-                scene.lost("a close that was made");
-            }
-            // The waiter is told of this one otherwise.
-            semaphore.close();
-            scene.outcome(if closed { "closed" } else { "open" });
-        } else if closed {
-            scene.duplicated("the semaphore is closed, and no process closed it");
-        }
-        if let Some(sleeper) = seen.sleeper {
-            let expected = if self.verb == Verb::Close { CLOSED } else { 0 };
-            let code = scene.code_of(sleeper)?;
-            if code.is_some_and(|code| code != expected) {
-                scene.lost(format!("the waiter ended with {code:?}"));
-            }
-        }
-        world.base.segment.reap();
-        let (before, after) = self.verb.permits();
-        let found = semaphore.available();
-        if found < before.min(after) || done && found < after {
-            scene.lost(format!("{found} permits are left, of {before} or {after}"));
-        } else if found > before.max(after) || done && found > after {
-            scene.duplicated(format!("{found} permits are there, of {before} or {after}"));
-        } else if before != after {
-            scene.outcome(match found {
-                found if found == after => "made",
-                found if found == before => "not made",
-                _ => "half made",
-            });
-        }
-        if self.verb == Verb::Close {
-            return Ok(());
-        }
-        match semaphore.acquire_many_timeout(found.max(1), scene.patience) {
-            Ok(all) => drop(all),
-            Err(error) => scene.stuck(format!("the permits cannot be had: {error}")),
-        }
-        if !semaphore.holders().is_empty() {
-            scene.stuck("a permit is held by no process");
-        }
-        Ok(())
-    }
-}
+/// All that are there, and no more.
+const ALL: &[Op] = &[Acquire, Acquire, Acquire, Acquire, Release];
+/// The same in the end, when all are free.
+const LAST: &[Op] = &[Reap, Available, AcquireMany(PERMITS), Release, Holders];
 
 /// The operations on semaphores.
-pub(crate) const LISTED: &[Listed] = listed! {
-    |verb, seeded| Sharing { verb, seeded };
-    "Semaphore::acquire" Acquire "two permits taken for one"
-    "Semaphore::acquire from a dead holder" TakeOver "two permits taken for one"
-    "Semaphore permit dropped beside a waiter" Release "a permit taken out instead of released"
-    "Semaphore::acquire_many" AcquireMany "three permits taken for two"
-    "Semaphore permits dropped beside a waiter" ReleaseMany "one of the permits taken out"
-    "Semaphore permit forgotten" Forget "two permits taken out for one"
-    "Semaphore::add_permits" Add "three permits added for two"
-    "Semaphore::close" Close "a close that is not made"
+pub(crate) const LISTED: &[Listed] = specified! { Semaphore;
+    "Semaphore::acquire" "two permits taken for one" {
+        act: &[Acquire], bug: &[Acquire, Acquire], meanwhile: ALL, last: LAST,
+    }
+    "Semaphore::acquire from a dead holder" "two permits taken for one" {
+        dead: &[AcquireMany(PERMITS)], act: &[Reap, Acquire], bug: &[Reap, Acquire, Acquire],
+        meanwhile: &[Reap, Acquire, Acquire, Acquire, Acquire, Release], last: LAST,
+    }
+    "Semaphore permit dropped beside a waiter" "a permit taken out instead of released" {
+        before: &[Acquire], act: &[Release], bug: &[Forget],
+        waiter: &[AcquireMany(PERMITS), Release], meanwhile: &[Crowd], last: LAST,
+    }
+    "Semaphore::acquire_many" "three permits taken for two" {
+        act: &[AcquireMany(2)], steps: &[Acquire, Acquire], bug: &[AcquireMany(2), Acquire],
+        meanwhile: ALL, last: LAST,
+    }
+    "Semaphore permits dropped beside a waiter" "one of the permits taken out" {
+        before: &[AcquireMany(2)], act: &[Release], bug: &[Forget, Release],
+        waiter: &[AcquireMany(PERMITS), Release], meanwhile: &[Crowd], last: LAST,
+    }
+    "Semaphore permit forgotten" "two permits taken out for one" {
+        before: &[Acquire], act: &[Forget], bug: &[Forget, Acquire, Forget],
+        meanwhile: ALL, last: &[Reap, Available, AcquireMany(2), Release, Holders],
+    }
+    "Semaphore::add_permits" "three permits added for two" {
+        act: &[Add(2)], steps: &[Add(1), Add(1)], bug: &[Add(3)],
+        meanwhile: &[Acquire, Acquire, Acquire, Acquire, Acquire, Acquire, Release], last: LAST,
+    }
+    "Semaphore::close" "a close that is not made" {
+        act: &[Close], bug: &[], waiter: &[AcquireMany(PERMITS + 1)], meanwhile: &[Crowd],
+        after: &[IsClosed], rescue: &[Close], last: &[Available, Holders],
+    }
 };
