@@ -1,221 +1,226 @@
 //! Operations on a barrier of two: whatever a victim leaves, no waiter waits for it, all are told
 //! the same, and after a reset two processes pass.
 
-use std::mem::forget;
+use std::mem::{forget, take};
 use std::time::Duration;
 
 use crossdock::sync::{Barrier, BarrierError, BarrierOptions, OnDeath, Party};
 
-use crate::crash::operation::{Base, Operation, Owned, Scene};
+use crate::crash::operation::Base;
+use crate::crash::specified::{ANY, Actor, FAILED, Subject, specified};
 use crate::crash::sweep::Listed;
-use crate::process::{Broken, Child, End, Rig, forked};
+use crate::process::{End, Rig, forked};
+use Op::{
+    Abort, Arrive, InVain, IsBroken, Keep, Leave, Meet, NWaiting, Parties, Register, Reset,
+    TimeOut, Wait,
+};
 
-/// What the victim does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
-    /// Arrives last, beside a waiter.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct State {
+    shrinks: bool,
+    arrived: u8,
+    /// The victim has a seat.
+    is_seated: bool,
+    is_party: bool,
+    /// What those are told that have arrived.
+    told: Option<u8>,
+    is_broken: bool,
+    has_died: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Op {
     Arrive,
-    /// The same as a party, whose death breaks the barrier.
-    Party,
-    /// The same as a party, without which the barrier goes on.
-    Shrink,
-    /// Waits in vain, and breaks the barrier.
+    /// Arrives, and waits; as the specification has it, for what is told to those that arrived.
+    Wait,
+    /// Waits in vain, for a moment.
     TimeOut,
-    /// Resets, beside a waiter.
+    /// The same and resets, so often that the handle spins no longer, thousands of steps long.
+    InVain,
+    Abort,
     Reset,
-    /// Registers and leaves.
     Register,
-}
-
-struct Meeting {
-    verb: Verb,
-    seeded: bool,
-}
-
-struct World {
-    base: Base,
-    barrier: Barrier,
-}
-
-#[derive(Default)]
-struct Seen {
-    waiter: Option<Child>,
+    /// Drops the party.
+    Leave,
+    /// Has the party live on.
+    Keep,
+    IsBroken,
+    NWaiting,
+    Parties,
+    /// Waits with another process.
+    Meet,
 }
 
 const MOMENT: Duration = Duration::from_millis(1);
-/// Waits in vain after which a handle no longer spins, which would be thousands of steps.
-const IN_VAIN: usize = 6;
-/// What a waiter ends with that was told of a broken barrier.
-const TOLD: u8 = 7;
+const PARTIES: u8 = 2;
+/// What a waiter is told of a broken barrier.
+const BROKEN: u8 = 7;
 
-fn wait(barrier: &Barrier) -> u8 {
-    match barrier.wait() {
+impl State {
+    fn tell(&mut self, told: u8) {
+        if take(&mut self.arrived) > 0 {
+            self.told.get_or_insert(told);
+        }
+    }
+
+    fn breaks(&mut self) {
+        self.is_broken = true;
+        self.tell(BROKEN);
+    }
+}
+
+fn wait(barrier: &Barrier, party: Option<&mut Party<'_>>) -> u8 {
+    match party.map_or_else(|| barrier.wait(), Party::wait) {
         Ok(_) => 0,
-        Err(BarrierError::Broken) => TOLD,
-        Err(_) => 1,
+        Err(BarrierError::Broken) => BROKEN,
+        Err(_) => FAILED,
     }
 }
 
-impl Meeting {
-    fn operate(&self, world: &World, party: Option<Party<'_>>) -> Option<()> {
-        let barrier = &world.barrier;
-        match (self.verb, party) {
-            (Verb::Arrive | Verb::Party | Verb::Shrink, _) if self.seeded => barrier.abort(),
-            (Verb::Arrive, _) => drop(barrier.wait().ok()?),
-            (Verb::Party | Verb::Shrink, Some(mut party)) => {
-                party.wait().ok()?;
-                forget(party);
-            }
-            (Verb::TimeOut, _) => {
-                let waited = barrier.wait_timeout(MOMENT);
-                if self.seeded {
-                    barrier.reset().ok()?;
-                }
-                waited.err()?;
-            }
-            (Verb::Reset, _) if self.seeded => barrier.abort(),
-            (Verb::Reset, _) => barrier.reset().ok()?,
-            (Verb::Register, _) => {
-                let party = barrier.register().ok()?;
-                if !self.seeded {
-                    drop(party);
-                    return Some(());
-                }
-                forget(party);
-                barrier.reset().ok()?;
-            }
-            _ => return None,
-        }
-        Some(())
-    }
+impl Subject for Barrier {
+    type State = State;
+    type Op = Op;
+    type Hand<'a> = Option<Party<'a>>;
 
-    /// What the waiter may end with, besides what a kill before the first change leaves.
-    fn expected(&self, done: bool) -> &'static [u8] {
-        match self.verb {
-            Verb::Arrive | Verb::Party if done => &[0],
-            Verb::Arrive | Verb::Party => &[0, TOLD],
-            Verb::Shrink => &[0],
-            _ => &[TOLD],
-        }
-    }
-}
-
-impl Operation for Meeting {
-    type World = World;
-    type Seen = Seen;
-
-    fn world(&self) -> Rig<World> {
-        let base = Base::new(5)?;
-        let on_death = match self.verb {
-            Verb::Shrink => OnDeath::Shrink,
-            _ => OnDeath::Break,
-        };
-        let options = BarrierOptions::new(2).on_death(on_death);
-        let barrier = base.segment.create("barrier", options)?;
-        Ok(World { base, barrier })
-    }
-
-    fn base<'a>(&self, world: &'a World) -> &'a Base {
-        &world.base
-    }
-
-    fn victim(&self, world: Owned<World>, begin: &mut dyn FnMut()) -> u8 {
-        world.base.join();
-        if self.verb == Verb::TimeOut {
-            for _ in 0..IN_VAIN {
-                let waited = world.barrier.wait_timeout(MOMENT);
-                if waited.is_ok() || world.barrier.reset().is_err() {
-                    return 1;
-                }
-            }
-        }
-        let party = matches!(self.verb, Verb::Party | Verb::Shrink);
-        let party = if party {
-            world.barrier.register().ok()
+    fn create(base: &Base, first: &State) -> Rig<Self> {
+        let on_death = if first.shrinks {
+            OnDeath::Shrink
         } else {
-            None
+            OnDeath::Break
         };
-        begin();
-        u8::from(self.operate(&world, party).is_none())
+        let options = BarrierOptions::new(PARTIES.into()).on_death(on_death);
+        Ok(base.segment.create("barrier", options)?)
     }
 
-    fn assemble(&self, world: &World, seen: &mut Seen) -> Rig {
-        if matches!(self.verb, Verb::TimeOut | Verb::Register) {
-            return Ok(());
-        }
-        let waiter = forked(|| wait(&world.barrier))?;
-        if !waiter.sleeps_on_a_futex(Duration::from_secs(10)) {
-            return Err(Broken("the waiter does not sleep".into()));
-        }
-        seen.waiter = Some(waiter);
-        Ok(())
-    }
-
-    fn meanwhile(&self, world: &World, _: &mut Seen, _: &mut Scene) -> Rig {
-        let _ = (world.barrier.n_waiting(), world.barrier.parties());
-        Ok(())
-    }
-
-    fn judge(&self, world: &World, seen: Seen, done: bool, scene: &mut Scene) -> Rig {
-        let barrier = &world.barrier;
-        let broken = match self.verb {
-            Verb::TimeOut | Verb::Register => Some(true),
-            Verb::Reset => Some(false),
-            _ => None,
-        };
-        if done && broken.is_some_and(|broken| broken != barrier.is_broken()) {
-            scene.lost(format!("the barrier is broken: {}", barrier.is_broken()));
-        }
-        if let Some(mut waiter) = seen.waiter {
-            let mut end = None;
-            if !matches!(self.verb, Verb::Party | Verb::Shrink) && !done {
-                // The victim may not have come to its change, and it is no party: no word says
-                // that it was to come.
-                end = waiter.end_within(MOMENT)?;
-                if end.is_none() {
-                    barrier.abort();
+    fn apply(op: Op, by: Actor, state: &mut State) -> Option<u8> {
+        match op {
+            Arrive => {
+                state.arrived += 1;
+                state.is_seated = true;
+            }
+            Wait => {
+                let gone = u8::from(state.has_died && state.shrinks);
+                if state.arrived + gone >= PARTIES {
+                    state.tell(0);
                 }
-            }
-            if end.is_none() {
-                end = waiter.end_within(scene.patience)?;
-            }
-            match end {
-                Some(End::Exited(code)) if self.expected(done).contains(&code) => {
-                    scene.outcome(if code == 0 { "released" } else { "broken" });
+                if by == Actor::Victim {
+                    state.is_seated = state.is_party;
                 }
-                Some(other) => scene.lost(format!("the waiter ends with {other:?}")),
-                None => scene.stuck("the waiter waits for a dead process"),
+                return state.told;
             }
+            TimeOut | Abort => {
+                state.breaks();
+                state.is_seated = state.is_party;
+            }
+            Reset => {
+                state.breaks();
+                (state.is_broken, state.has_died) = (false, false);
+            }
+            Register => (state.is_seated, state.is_party) = (true, true),
+            Leave => {
+                state.breaks();
+                (state.is_seated, state.is_party) = (false, false);
+            }
+            IsBroken if state.has_died && !state.is_broken => return Some(ANY),
+            IsBroken => return Some(state.is_broken.into()),
+            Parties => return Some(PARTIES),
+            NWaiting => return Some(state.arrived),
+            InVain | Keep | Meet => {}
+        }
+        Some(0)
+    }
+
+    /// Whether a process has found out that the victim had a seat is not known.
+    fn dies(state: &mut State) {
+        if !take(&mut state.is_seated) {
+            return;
+        }
+        state.has_died = true;
+        if state.shrinks {
+            state.arrived = state.arrived.min(1);
         } else {
-            scene.outcome(if barrier.is_broken() {
-                "broken"
-            } else {
-                "whole"
-            });
+            state.tell(BROKEN);
         }
-        barrier.reset()?;
-        if barrier.is_broken() || barrier.parties() != 2 || barrier.n_waiting() != 0 {
-            scene.stuck(format!("after a reset {barrier:?}"));
-        }
-        let mut other = forked(|| wait(barrier))?;
-        if barrier.wait_timeout(scene.patience).is_err() {
-            scene.stuck("two processes do not pass after a reset");
-        }
-        match other.end_within(scene.patience)? {
-            Some(End::Exited(0)) => {}
-            other => scene.stuck(format!("the second after a reset: {other:?}")),
-        }
-        Ok(())
+    }
+
+    fn run<'a>(
+        &'a self,
+        _: &Base,
+        op: Op,
+        party: &mut Self::Hand<'a>,
+        patience: Option<Duration>,
+    ) -> Option<u8> {
+        let few = |count: u32| u8::try_from(count).unwrap_or(FAILED);
+        let is_done = match op {
+            Wait => return Some(wait(self, party.as_mut())),
+            TimeOut => self.wait_timeout(MOMENT).is_err(),
+            InVain => (0..6).all(|_| self.wait_timeout(MOMENT).is_err() && self.reset().is_ok()),
+            Abort => {
+                self.abort();
+                true
+            }
+            Reset => self.reset().is_ok(),
+            Register => {
+                *party = self.register().ok();
+                party.is_some()
+            }
+            Leave => party.take().is_some(),
+            Keep => {
+                forget(party.take()?);
+                true
+            }
+            IsBroken => return Some(self.is_broken().into()),
+            Parties => return Some(few(self.parties())),
+            NWaiting => return Some(few(self.n_waiting())),
+            Meet => {
+                let mut other = forked(|| wait(self, None)).ok()?;
+                let passed = self.wait_timeout(patience?).is_ok();
+                passed && other.end_within(patience?).ok()? == Some(End::Exited(0))
+            }
+            Arrive => return None,
+        };
+        Some(if is_done { 0 } else { FAILED })
     }
 }
+
+/// Another process has arrived.
+const ARRIVED: State = State {
+    shrinks: false,
+    arrived: 1,
+    is_seated: false,
+    is_party: false,
+    told: None,
+    is_broken: false,
+    has_died: false,
+};
+const LAST: &[Op] = &[Reset, IsBroken, Parties, NWaiting, Meet];
 
 /// The operations on barriers.
-pub(crate) const LISTED: &[Listed] = listed! {
-    |verb, seeded| Meeting { verb, seeded };
-    "Barrier::wait, the last to arrive" Arrive "an abort where a release is due"
-    "Party::wait, the last to arrive" Party "an abort where a release is due"
-    "Party::wait at a barrier that shrinks" Shrink "an abort where a release is due"
-    "Barrier::wait_timeout" TimeOut "a time-out that breaks nothing"
-    "Barrier::reset beside a waiter" Reset "an abort where a reset is due"
-    "Barrier::register, drop(Party)" Register "a party that leaves and breaks nothing"
+pub(crate) const LISTED: &[Listed] = specified! { Barrier;
+    "Barrier::wait, the last to arrive" "an abort where a release is due" {
+        first: ARRIVED, act: &[Wait], steps: &[Arrive, Wait], bug: &[Abort],
+        waiter: &[Wait], meanwhile: &[IsBroken, Parties], rescue: &[Abort], last: LAST,
+    }
+    "Party::wait, the last to arrive" "an abort where a release is due" {
+        first: ARRIVED, before: &[Register], act: &[Wait], steps: &[Arrive, Wait], bug: &[Abort],
+        waiter: &[Wait], meanwhile: &[IsBroken, Parties], last: LAST,
+    }
+    "Party::wait at a barrier that shrinks" "an abort where a release is due" {
+        first: State { shrinks: true, ..ARRIVED }, before: &[Register],
+        act: &[Wait], steps: &[Arrive, Wait], bug: &[Abort],
+        waiter: &[Wait], meanwhile: &[IsBroken, Parties], last: LAST,
+    }
+    "Barrier::wait_timeout" "a time-out that breaks nothing" {
+        before: &[InVain], act: &[TimeOut], steps: &[Arrive, Abort], bug: &[TimeOut, Reset],
+        meanwhile: &[IsBroken, Parties], after: &[IsBroken], last: LAST,
+    }
+    "Barrier::reset beside a waiter" "an abort where a reset is due" {
+        first: ARRIVED, act: &[Reset], steps: &[Abort, Reset], bug: &[Abort],
+        waiter: &[Wait], meanwhile: &[IsBroken, Parties], after: &[IsBroken],
+        rescue: &[Abort], last: LAST,
+    }
+    "Barrier::register, drop(Party)" "a party that leaves and breaks nothing" {
+        act: &[Register, Leave], bug: &[Register, Keep, Reset],
+        meanwhile: &[IsBroken, Parties], after: &[IsBroken], last: LAST,
+    }
 };
