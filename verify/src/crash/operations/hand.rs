@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::io::{PipeWriter, Write};
 use std::time::Duration;
 
+use nix::unistd::Pid;
+
 use crate::process::{Broken, Child, End, Rig, forked, wait_readable};
 
 /// The process, and how it is told.
@@ -35,6 +37,10 @@ impl Hand {
             child: RefCell::new(child),
             tell,
         })
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        self.child.borrow().pid()
     }
 
     /// Has it let go and end: its code, or `None` if it does not end.

@@ -1,337 +1,463 @@
-//! Operations on locks, and on the registry beside a held lock, under one judge.
+//! Two words that are equal, but while a process has their lock or has died with it.
 //!
-//! A process that enters the room finds two equal words or is told that an owner died; repairs;
-//! counts both up. So every entry is counted, every half-done one is told, and nothing else is.
+//! A process that enters finds two equal words or is told that an owner died; repairs; counts both
+//! up. So every entry is counted, every half-done one is told, and nothing else is.
 
-use crate::crash::operation::{Base, Operation, Owned, Scene};
-use crate::crash::operations::room::{Entered, Guard, Holder, Room};
-use crate::process::{Broken, Child, End, Rig, forked_asleep};
+use std::cell::RefCell;
+use std::os::unix::fs::FileExt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
-/// Whom the victim finds in the room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Before {
-    /// No process.
-    Empty,
-    /// A lock in a dead one's hands, between the two words.
-    DeadOwner,
-    /// As `DeadOwner`, and a registry with no other place than the rig's and the dead one's.
-    FullOfDead,
-    /// A lock in the hands of a process that lives.
-    LiveOwner,
-    /// A lock that is poisoned.
-    Poisoned,
+use crossdock::sync::{
+    Condvar, LockError, LockTimeoutError, MutexGuard, ReentrantMutex, ReentrantMutexGuard,
+    TryLockError,
+};
+use crossdock::{Counter, Mutex};
+
+use crate::crash::operation::Base;
+use crate::crash::operations::hand::Hand;
+use crate::crash::operations::naive::FutexWord;
+use crate::crash::specified::{ANY, Actor, FAILED, Guards, Subject};
+use crate::process::{Broken, End, Rig, forked, until};
+
+/// Which lock guards the words. The last two are what the library must not be.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Guard {
+    #[default]
+    Mutex,
+    /// A mutex without data.
+    Raw,
+    Reentrant,
+    /// 1 is locked, 0 is free: no process can tell whose it is.
+    Ownerless,
+    /// A futex without owner or time limit.
+    Futex,
 }
 
-/// What the victim does, once it is stepped.
-pub(crate) type Act = fn(Owned<Room>, &mut dyn FnMut()) -> u8;
-
-/// An operation on a lock.
-#[derive(Clone, Copy)]
-pub(crate) struct Locking {
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct State {
     pub(crate) guard: Guard,
-    pub(crate) before: Before,
-    pub(crate) participants: u32,
-    pub(crate) act: Act,
-    /// Whether the victim leaves torn words behind by itself, with the lock.
-    pub(crate) tears: bool,
-    /// How much one whole operation adds to the words.
-    pub(crate) adds: u64,
-    /// Whether the victim ends with the lock in its hands.
-    pub(crate) ends_holding: bool,
-    /// Whether the victim leaves the registry by itself.
-    pub(crate) leaves: bool,
-    /// Whether a sleeper waits for the lock from the start.
-    pub(crate) sleeper: bool,
-    /// Whether a process takes a freed place and the lock while the victim is stopped, to be
-    /// disturbed by a victim that goes on too late.
-    pub(crate) successor: bool,
-    /// Whether survivors reap; without, the registry's judge must complain.
-    pub(crate) reaps: bool,
+    pub(crate) is_poisoned: bool,
+    /// The owner, and how often it has locked.
+    pub(crate) owner: Option<(Actor, u8)>,
+    pub(crate) owner_died: bool,
+    pub(crate) words: [u8; 2],
 }
 
-impl Default for Locking {
-    fn default() -> Self {
-        Self {
-            guard: Guard::Mutex,
-            before: Before::Empty,
-            participants: 4,
-            act: |_, _| 1,
-            tears: false,
-            adds: 1,
-            ends_holding: false,
-            leaves: false,
-            sleeper: false,
-            successor: false,
-            reaps: true,
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Op {
+    /// Locks; whether an owner is said to have died.
+    Lock,
+    /// The same without blocking, where it need not.
+    TryLock,
+    /// The first part of `LockOrRepair`, in the specification.
+    LockUntold,
+    LockOrRepair,
+    /// Waits for what another process has all the time.
+    TimeOut,
+    /// Counts up the first word, or the second.
+    First,
+    Second,
+    /// Makes the second word what the first is.
+    Mend,
+    MarkConsistent,
+    Unlock,
+    /// Locks, repairs, counts up and unlocks; what was found.
+    Enter,
+    NotifyOne,
+    NotifyAll,
+    /// Waits for a notification, for a moment.
+    WaitMoment,
+    /// The same so often that the handle spins no longer, which would be thousands of steps.
+    InVain,
+    /// Waits until the words are counted up, and repairs.
+    Await,
+    /// Counts both words up for such a waiter, and repairs.
+    Give,
+    /// What the first word is; repairs.
+    Peek,
+    /// Whether an owner has died, unless a waiter has repaired what it left.
+    HasDied,
+    ClearPoison,
+    IsPoisoned,
+    /// Starts a process that has the lock, and has it end.
+    Hold,
+    LetGo,
+    /// Whether that process is a participant, if there is one.
+    IsListed,
+    /// Starts a process that joins, and dies.
+    Newcomer,
+    Reap,
+    /// Drops all handles, in the specification.
+    LeaveSegment,
+    /// Writes to the lock's word what is free, as no user can.
+    UnlockByForce,
+    ClearByForce,
+    /// The same as a reaper.
+    ReapByForce,
+}
+
+use Op::{
+    Await, ClearByForce, ClearPoison, Enter, First, Give, HasDied, Hold, InVain, IsListed,
+    IsPoisoned, LeaveSegment, LetGo, Lock, LockOrRepair, LockUntold, MarkConsistent, Mend,
+    Newcomer, NotifyAll, NotifyOne, Peek, Reap, ReapByForce, Second, TimeOut, TryLock, Unlock,
+    UnlockByForce, WaitMoment,
+};
+
+pub(crate) struct Room {
+    guard: Guard,
+    mutex: Mutex<[u64; 2]>,
+    raw: Mutex<()>,
+    reentrant: ReentrantMutex<()>,
+    ownerless: Counter,
+    futex: FutexWord,
+    condvar: Condvar,
+    words: NonNull<[AtomicU64; 2]>,
+    holder: RefCell<Option<Hand>>,
+}
+
+/// A guard, of one of the locks.
+pub(crate) enum Held<'a> {
+    Mutex(MutexGuard<'a, [u64; 2]>),
+    Raw(MutexGuard<'a, ()>),
+    Reentrant(ReentrantMutexGuard<'a, ()>),
+    Ownerless,
+    Futex,
+}
+
+macro_rules! held {
+    ($($kind:ident $guard:ty;)*) => {$(
+        impl<'a> From<$guard> for Held<'a> {
+            fn from(guard: $guard) -> Self {
+                Self::$kind(guard)
+            }
         }
-    }
+    )*};
 }
+held! { Mutex MutexGuard<'a, [u64; 2]>; Raw MutexGuard<'a, ()>; Reentrant ReentrantMutexGuard<'a, ()>; }
 
-/// What others did while the victim was stopped.
-#[derive(Default)]
-pub(crate) struct Seen {
-    /// How often the third party has entered.
-    entered: u64,
-    /// Whether the victim has the lock, if that was found out.
-    holds: Option<bool>,
-    /// The words as the third party left them.
-    left: Option<u64>,
-    sleeper: Option<Child>,
-    successor: Option<Holder>,
-}
-
-impl Locking {
-    /// What both words are before the victim: a dead owner's half-done entry counts when repaired.
-    fn first(&self) -> u64 {
-        let torn = matches!(self.before, Before::DeadOwner | Before::FullOfDead) || self.tears;
-        u64::from(torn)
-    }
-
-    /// Whether a death may be told that is not the victim's at its point.
-    fn owes_a_report(&self) -> bool {
-        self.first() > 0
-    }
-
-    /// Judges what a process found on entering.
-    fn inspect(&self, entered: Entered, may_report: bool, scene: &mut Scene) {
-        let Entered::In { owner_died, words } = entered else {
-            return;
+/// Locks as long as `patience`, or not at all, or as long as it takes; whether an owner died, or
+/// `None` if a live process has the lock.
+macro_rules! locked {
+    ($lock:expr, $patience:expr, $held:expr) => {{
+        let came = match $patience {
+            None => $lock.lock().map_err(LockTimeoutError::Lock),
+            Some(Duration::ZERO) => match $lock.try_lock() {
+                Ok(guard) => Ok(guard),
+                Err(TryLockError::Lock(error)) => Err(LockTimeoutError::Lock(error)),
+                Err(TryLockError::WouldBlock { .. }) => return None,
+                Err(_) => return Some(FAILED),
+            },
+            Some(patience) => $lock.lock_timeout(patience),
         };
-        if words[0] != words[1] && !owner_died {
-            scene.lost(format!(
-                "torn words {words:?}, and no owner is said to have died"
-            ));
+        let (guard, died) = match came {
+            Ok(guard) | Err(LockTimeoutError::Lock(LockError::Poisoned(guard))) => (guard, 0),
+            Err(LockTimeoutError::Lock(LockError::OwnerDied(guard))) => (guard, 1),
+            Err(LockTimeoutError::Timeout { .. }) => return None,
+            Err(_) => return Some(FAILED),
+        };
+        $held.push(guard.into());
+        Some(died)
+    }};
+}
+
+impl Room {
+    fn lock<'a>(&'a self, held: &mut Vec<Held<'a>>, patience: Option<Duration>) -> Option<u8> {
+        let guard = match self.guard {
+            Guard::Mutex => return locked!(self.mutex, patience, held),
+            Guard::Raw => return locked!(self.raw, patience, held),
+            Guard::Reentrant => return locked!(self.reentrant, patience, held),
+            Guard::Futex if patience.is_none() => {
+                self.futex.lock();
+                held.push(Held::Futex);
+                return Some(0);
+            }
+            Guard::Futex => Held::Futex,
+            Guard::Ownerless => Held::Ownerless,
+        };
+        let is_had = || match guard {
+            Held::Futex => self.futex.try_lock(),
+            _ => self.ownerless.compare_exchange(0, 1).is_ok(),
+        };
+        if !until(patience.unwrap_or(Duration::from_secs(60)), is_had) {
+            return None;
         }
-        if owner_died && !may_report {
-            scene.duplicated("an owner is said to have died, and none did holding the lock");
+        held.push(guard);
+        Some(0)
+    }
+
+    fn unlock(&self, held: Option<Held<'_>>) {
+        match held {
+            Some(Held::Ownerless) => self.ownerless.store(0),
+            Some(Held::Futex) => self.futex.unlock(),
+            _ => {}
         }
     }
 
-    /// Ends the sleeper and the successor, which must not wait forever.
-    fn dismiss(&self, seen: &mut Seen, scene: &mut Scene) -> Rig<u64> {
-        let mut entered = 0;
-        if let Some(successor) = seen.successor.take()
-            && !successor.let_go(scene.patience)?
-        {
-            scene.stuck("a successor cannot unlock");
+    fn words(&self) -> &[AtomicU64; 2] {
+        // SAFETY: the entry's, which stays mapped, and used as atomics alone but for a repair.
+        unsafe { self.words.as_ref() }
+    }
+
+    fn change(&self, to: impl FnOnce(u64, u64) -> [u64; 2]) {
+        let words = self.words();
+        let [first, second] = to(words[0].load(Relaxed), words[1].load(Relaxed));
+        words[0].store(first, Relaxed);
+        words[1].store(second, Relaxed);
+    }
+
+    /// Writes to the mutex's word, whatever it holds by now.
+    fn force(base: &Base, to: impl FnOnce(u32) -> u32) -> Rig {
+        let (at, mut word) = (base.offset_of("words")?, [0; 4]);
+        base.file().read_exact_at(&mut word, at)?;
+        let word = to(u32::from_le_bytes(word)).to_le_bytes();
+        Ok(base.file().write_all_at(&word, at)?)
+    }
+}
+
+/// What is told of the words, and of a death.
+fn found(owner_died: u8, first: u8, second: u8) -> u8 {
+    owner_died << 6 | first << 3 | second
+}
+
+/// A few of a waiter's slices, at the pace of a process that is stepped.
+const SLICES: Duration = Duration::from_millis(100);
+const MOMENT: Duration = Duration::from_millis(1);
+const POISONED: u32 = 1 << 31;
+
+impl Subject for Room {
+    type State = State;
+    type Op = Op;
+    type Hand<'a> = Guards<Held<'a>>;
+
+    fn create(base: &Base, first: &State) -> Rig<Self> {
+        let mutex: Mutex<[u64; 2]> = base.segment.create("words", [0, 0])?;
+        let mut guard = mutex.lock().map_err(|error| Broken(error.to_string()))?;
+        let words = NonNull::new(ptr::from_mut(&mut *guard).cast());
+        drop(guard);
+        if first.is_poisoned {
+            let panics = || {
+                let _guard = mutex.lock();
+                resume_unwind(Box::new(()));
+            };
+            let _ = catch_unwind(AssertUnwindSafe(panics));
         }
-        if let Some(mut sleeper) = seen.sleeper.take() {
-            match sleeper.end_within(scene.patience)? {
-                Some(End::Exited(code @ (0 | 1))) => {
-                    entered = 1;
-                    scene.outcome(if code == 0 { "sleeper" } else { "sleeper told" });
+        let ownerless = base.segment.create("ownerless", 0)?;
+        Ok(Self {
+            guard: first.guard,
+            mutex,
+            condvar: base.segment.create("condvar", ())?,
+            raw: base.segment.create("raw", ())?,
+            reentrant: base.segment.create("reentrant", ())?,
+            futex: FutexWord::map(base.file(), base.offset_of("ownerless")?)?,
+            ownerless,
+            words: words.ok_or_else(|| Broken("no words".into()))?,
+            holder: RefCell::new(None),
+        })
+    }
+
+    fn apply(op: Op, by: Actor, state: &mut State) -> Option<u8> {
+        match op {
+            Lock | TryLock | LockUntold => {
+                let times = match state.owner {
+                    None => 1,
+                    Some((owner, times)) if owner == by => times + 1,
+                    Some(_) => return None,
+                };
+                state.owner = Some((by, times));
+                return Some(u8::from(state.owner_died && op != LockUntold));
+            }
+            First => state.words[0] += 1,
+            Second => state.words[1] += 1,
+            Mend => state.words[1] = state.words[0],
+            MarkConsistent => state.owner_died = false,
+            Unlock => {
+                let (owner, times) = state.owner?;
+                state.owner = (times > 1).then_some((owner, times - 1));
+            }
+            Enter if state.owner.is_some() => return None,
+            Enter => {
+                let [first, second] = state.words;
+                let found = found(state.owner_died.into(), first, second);
+                (state.owner_died, state.words) = (false, [first + 1; 2]);
+                return Some(found);
+            }
+            Await | Give | Peek if state.owner.is_some() => return None,
+            Await if state.words[0] == 0 => return None,
+            Await => state.owner_died = false,
+            Peek => {
+                state.owner_died = false;
+                return Some(state.words[0]);
+            }
+            HasDied => return Some(if state.owner_died { ANY } else { 0 }),
+            Give => (state.owner_died, state.words) = (false, [state.words[0] + 1; 2]),
+            ClearPoison => state.is_poisoned = false,
+            IsPoisoned => return Some(state.is_poisoned.into()),
+            Hold => state.owner = Some((by, 1)),
+            LetGo => state.owner = state.owner.filter(|(owner, _)| *owner != by),
+            IsListed => return Some(1),
+            LeaveSegment => Self::dies(state),
+            _ => {}
+        }
+        Some(0)
+    }
+
+    fn dies(state: &mut State) {
+        if state.owner.is_some_and(|(owner, _)| owner == Actor::Victim) {
+            (state.owner, state.owner_died) = (None, true);
+        }
+    }
+
+    fn run<'a>(
+        &'a self,
+        base: &Base,
+        op: Op,
+        guards: &mut Guards<Held<'a>>,
+        patience: Option<Duration>,
+    ) -> Option<u8> {
+        let held = &mut guards.0;
+        match op {
+            Lock => return self.lock(held, patience),
+            TryLock => return self.lock(held, Some(Duration::ZERO)),
+            LockOrRepair => match self.mutex.lock_or_repair(|words| words[1] = words[0]) {
+                Ok(guard) => held.push(Held::Mutex(guard)),
+                Err(_) => return Some(FAILED),
+            },
+            First => self.change(|first, second| [first + 1, second]),
+            Second => self.change(|first, second| [first, second + 1]),
+            Mend => self.change(|first, _| [first, first]),
+            MarkConsistent => match held.last_mut() {
+                Some(Held::Mutex(guard)) => guard.mark_consistent(),
+                Some(Held::Raw(guard)) => guard.mark_consistent(),
+                Some(Held::Reentrant(guard)) => guard.mark_consistent(),
+                _ => {}
+            },
+            Unlock => self.unlock(held.pop()),
+            NotifyOne => self.condvar.notify_one(),
+            NotifyAll => self.condvar.notify_all(),
+            ClearPoison => self.mutex.clear_poison(),
+            _ => return self.run_slowly(base, op, guards, patience),
+        }
+        Some(0)
+    }
+}
+
+impl Room {
+    /// Does what no victim does where each step counts: what is beside its own would be more.
+    #[inline(never)]
+    fn run_slowly<'a>(
+        &'a self,
+        base: &Base,
+        op: Op,
+        guards: &mut Guards<Held<'a>>,
+        patience: Option<Duration>,
+    ) -> Option<u8> {
+        let or_failed = |is_done: bool| if is_done { 0 } else { FAILED };
+        let small = |word: &AtomicU64| u8::try_from(word.load(Relaxed)).unwrap_or(FAILED);
+        let held = &mut guards.0;
+        match op {
+            TimeOut => {
+                let outcome = self.mutex.lock_timeout(SLICES);
+                let is_so = matches!(outcome, Err(LockTimeoutError::Timeout { .. }));
+                return Some(or_failed(is_so));
+            }
+            Enter => {
+                let died = self.lock(held, patience)?;
+                if died == FAILED {
+                    return Some(died);
                 }
-                Some(other) => scene.lost(format!("the sleeper failed: {other:?}")),
-                None => scene.stuck("the sleeper never gets the lock"),
+                let [first, second] = self.words();
+                let found = found(died, small(first), small(second));
+                self.change(|first, _| [first + 1; 2]);
+                self.run(base, MarkConsistent, guards, patience);
+                self.unlock(guards.0.pop());
+                return Some(found);
             }
-        }
-        Ok(entered)
-    }
-
-    fn release_holder(&self, room: &Room, scene: &mut Scene) -> Rig {
-        let Some(holder) = &room.holder else {
-            return Ok(());
-        };
-        if room.enter(None)? != Entered::Busy {
-            scene.duplicated("the lock of a living owner was taken");
-        }
-        if !holder.let_go(scene.patience)? {
-            scene.stuck("a living owner cannot unlock");
-        }
-        Ok(())
-    }
-
-    /// Two more entries: one that may be told of the death, and one that finds all in order.
-    fn survivors(
-        &self,
-        room: &Room,
-        seen: &Seen,
-        died: Option<bool>,
-        whole: (u64, u64),
-        scene: &mut Scene,
-    ) -> Rig {
-        let first = room.enter(Some(scene.patience))?;
-        let Entered::In { owner_died, words } = first else {
-            scene.stuck("the lock is never free again");
-            return Ok(());
-        };
-        let by_others = seen.entered == 0 && self.owes_a_report();
-        self.inspect(first, died != Some(false) || by_others, scene);
-        if died == Some(true) && !owner_died {
-            scene.lost("the victim died with the lock, and that is not told");
-        }
-        scene.outcome(if owner_died { "owner died" } else { "clean" });
-        let (least, most) = whole;
-        if words[0] < least {
-            scene.lost(format!("{} entries are counted, not {least}", words[0]));
-        }
-        if words[0] > most {
-            scene.duplicated(format!("{} entries are counted, not {most}", words[0]));
-        }
-        let again = room.enter(Some(scene.patience))?;
-        self.inspect(again, false, scene);
-        let expected = [words[0] + 1; 2];
-        match again {
-            Entered::Busy => scene.stuck("the lock is not free after a clean unlock"),
-            Entered::In { words, .. } if words != expected => {
-                scene.lost(format!("{words:?} after {expected:?} were written"));
-            }
-            Entered::In { .. } => {}
-        }
-        Ok(())
-    }
-}
-
-impl Operation for Locking {
-    type World = Room;
-    type Seen = Seen;
-
-    fn world(&self) -> Rig<Room> {
-        let mut room = Room::new(self.participants, self.guard)?;
-        match self.before {
-            Before::Empty => {}
-            Before::DeadOwner => room = room.with_a_dead_owner()?,
-            Before::FullOfDead => room = room.with_a_dead_owner()?.with_a_dead_participant()?,
-            Before::LiveOwner => room.holder = Some(Holder::start(&room.mutex)?),
-            Before::Poisoned => poison(&room)?,
-        }
-        Ok(room)
-    }
-
-    fn base<'a>(&self, room: &'a Room) -> &'a Base {
-        &room.base
-    }
-
-    fn victim(&self, room: Owned<Room>, begin: &mut dyn FnMut()) -> u8 {
-        (self.act)(room, begin)
-    }
-
-    fn assemble(&self, room: &Room, seen: &mut Seen) -> Rig {
-        if self.sleeper {
-            seen.sleeper = Some(forked_asleep(|| sleep_and_enter(room))?);
-        }
-        Ok(())
-    }
-
-    fn meanwhile(&self, room: &Room, seen: &mut Seen, scene: &mut Scene) -> Rig {
-        let entered = room.enter(None)?;
-        self.inspect(entered, self.owes_a_report(), scene);
-        match entered {
-            // With a sleeper or a holder about, another process may have it.
-            Entered::Busy if self.sleeper || room.holder.is_some() => {}
-            Entered::Busy => seen.holds = Some(true),
-            Entered::In { words, .. } => {
-                if room.holder.is_some() {
-                    scene.duplicated("the lock of a living owner was taken");
+            WaitMoment => match held.pop() {
+                Some(Held::Mutex(guard)) => match self.condvar.wait_timeout(guard, MOMENT) {
+                    Ok((guard, _)) => held.push(Held::Mutex(guard)),
+                    Err(_) => return Some(FAILED),
+                },
+                _ => return Some(FAILED),
+            },
+            InVain => {
+                for op in [Lock, WaitMoment, Unlock].into_iter().cycle().take(18) {
+                    self.run(base, op, guards, None);
                 }
-                seen.holds = Some(false);
-                seen.entered += 1;
-                seen.left = Some(words[0] + 1);
             }
-        }
-        if self.before == Before::FullOfDead {
-            crate::crash::judge::newcomer(&room.base, scene)?;
-        }
-        Ok(())
-    }
-
-    fn again(&self, room: &Room, seen: &mut Seen, scene: &mut Scene) -> Rig {
-        if seen.holds == Some(true) && room.enter(None)? != Entered::Busy {
-            scene.duplicated("the stopped victim's lock was taken over");
-        }
-        if self.sleeper && seen.holds == Some(false) {
-            // The lock was let go: a stopped waker does not keep the sleeper from it.
-            seen.entered += self.dismiss(seen, scene)?;
-            seen.left = None;
-        }
-        if self.successor && seen.holds == Some(false) {
-            seen.successor = Some(Holder::start(&room.mutex)?);
-        }
-        Ok(())
-    }
-
-    fn after_kill(&self, room: &Room, mut seen: Seen, scene: &mut Scene) -> Rig {
-        self.release_holder(room, scene)?;
-        let entered = self.dismiss(&mut seen, scene)? + seen.entered;
-        let first = self.first();
-        let whole = match seen.left {
-            // The victim did not have the lock, and did nothing after the third party left.
-            Some(left) if entered == seen.entered => (left, left),
-            _ => (first + entered, first + entered + self.adds),
-        };
-        // A sleeper may have been told of the death in the survivors' place.
-        let died = match room.holder {
-            Some(_) => Some(false),
-            None => seen.holds.filter(|_| !self.sleeper),
-        };
-        self.survivors(room, &seen, died, whole, scene)
-    }
-
-    fn after_end(&self, room: &Room, mut seen: Seen, code: u8, scene: &mut Scene) -> Rig {
-        if code != 0 {
-            scene.lost(format!("the victim went on and failed, code {code}"));
-        }
-        if self.before == Before::Poisoned && room.mutex.is_poisoned() {
-            scene.lost("the poison was cleared and is still there");
-        }
-        if let Some(successor) = &seen.successor {
-            let pid = u32::try_from(successor.pid().as_raw())?;
-            let listed = room.base.segment.participants();
-            if !listed.iter().any(|one| one.pid == pid && one.alive) {
-                scene.duplicated("a late victim has freed its successor's place");
+            Await => {
+                let guard = self.mutex.lock_or_repair(|_| ()).ok()?;
+                let is_first = |words: &mut [u64; 2]| words[0] == 0;
+                let waited = self.condvar.wait_while_or_repair(guard, is_first, |_| ());
+                return Some(or_failed(waited.is_ok()));
             }
-            if room.enter(None)? != Entered::Busy {
-                scene.duplicated("a late victim has freed its successor's lock");
+            Peek => {
+                let guard = self.mutex.lock_or_repair(|_| ()).ok()?;
+                return Some(u8::try_from(guard[0]).unwrap_or(FAILED));
             }
+            HasDied => {
+                let came = self
+                    .mutex
+                    .try_lock()
+                    .map(drop)
+                    .map_err(TryLockError::without_guard);
+                return Some(
+                    matches!(came, Err(TryLockError::Lock(LockError::OwnerDied(())))).into(),
+                );
+            }
+            Give => {
+                *self.mutex.lock_or_repair(|_| ()).ok()? = [self.words()[0].load(Relaxed) + 1; 2]
+            }
+            IsPoisoned => return Some(self.mutex.is_poisoned().into()),
+            Hold => {
+                let lock = || {
+                    let mut held = Vec::new();
+                    self.lock(&mut held, None).map(|_| held)
+                };
+                let hand = Hand::hold(lock, |held| held.into_iter().all(|_| true));
+                *self.holder.borrow_mut() = Some(hand.ok()?);
+            }
+            LetGo => {
+                if let Some(hand) = self.holder.borrow_mut().take() {
+                    return Some(or_failed(
+                        hand.let_go(Duration::from_secs(20)).ok()? == Some(0),
+                    ));
+                }
+            }
+            IsListed => {
+                let Some(pid) = self.holder.borrow().as_ref().map(Hand::pid) else {
+                    return Some(1);
+                };
+                let listed = base.segment.participants();
+                let is_it = |pid_there: u32| i32::try_from(pid_there) == Ok(pid.as_raw());
+                let is_listed = listed.iter().any(|one| one.alive && is_it(one.pid));
+                return Some(is_listed.into());
+            }
+            Newcomer => {
+                let joins = || {
+                    base.join();
+                    u8::from(!base.is_member())
+                };
+                let end = forked(joins)
+                    .ok()?
+                    .end_within(Duration::from_secs(20))
+                    .ok()?;
+                return Some(or_failed(end == Some(End::Exited(0))));
+            }
+            Reap => return Some(or_failed(base.segment.reap().stuck == 0)),
+            ReapByForce => {
+                let listed = base.segment.participants();
+                if listed.iter().any(|one| !one.alive) {
+                    return Self::force(base, |_| 0).ok().map(|()| 0);
+                }
+            }
+            UnlockByForce => return Self::force(base, |_| 0).ok().map(|()| 0),
+            ClearByForce => return Self::force(base, |word| word & !POISONED).ok().map(|()| 0),
+            _ => return None,
         }
-        self.release_holder(room, scene)?;
-        let entered = self.dismiss(&mut seen, scene)? + seen.entered;
-        let total = self.first() + entered + self.adds;
-        let died = if self.ends_holding {
-            Some(true)
-        } else {
-            Some(false)
-        };
-        let died = died.filter(|_| !self.sleeper && !self.tears);
-        self.survivors(room, &seen, died, (total, total), scene)
-    }
-
-    fn survivors_reap(&self) -> bool {
-        self.reaps
-    }
-
-    fn leaves(&self) -> bool {
-        self.leaves
-    }
-}
-
-/// Waits for the lock as long as it takes; 1 if it was told of a death.
-fn sleep_and_enter(room: &Room) -> u8 {
-    if let Some(word) = &room.futex {
-        word.lock();
-        let words = [room.words[0].load(), room.words[1].load()];
-        room.words.iter().for_each(|word| word.store(words[0] + 1));
-        word.unlock();
-        return 0;
-    }
-    let (mut guard, died) = match room.mutex.lock() {
-        Ok(guard) => (guard, 0),
-        Err(crossdock::sync::LockError::OwnerDied(guard)) => (guard, 1),
-        Err(_) => return 2,
-    };
-    *guard = [guard[0] + 1; 2];
-    guard.mark_consistent();
-    died
-}
-
-/// Leaves the mutex poisoned, as a thread that panics with it does.
-fn poison(room: &Room) -> Rig {
-    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let _guard = room.mutex.lock();
-        std::panic::resume_unwind(Box::new(()));
-    }));
-    match result {
-        Err(_) if room.mutex.is_poisoned() => Ok(()),
-        _ => Err(Broken("a panic does not poison the lock".into())),
+        Some(0)
     }
 }

@@ -28,7 +28,6 @@ macro_rules! rows {
 
 mod barrier;
 mod clean;
-mod condvar;
 mod count;
 mod create;
 mod elements;
@@ -47,9 +46,7 @@ mod permits;
 mod pipe;
 mod promise;
 mod queue;
-mod registry;
 mod ring;
-mod room;
 mod rwlock;
 mod shelf;
 mod snapshot;
@@ -63,7 +60,7 @@ pub(crate) use named::{left_behind, sweep_away};
 /// Every operation, in the order of the table.
 pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
     [
-        registry::LISTED,
+        locks::LISTED_REGISTRY,
         create::LISTED,
         named::LISTED,
         clean::LISTED,
@@ -72,7 +69,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         permits::LISTED,
         event::LISTED,
         promise::LISTED,
-        condvar::LISTED,
+        locks::LISTED_CONDVARS,
         barrier::LISTED,
         count::LISTED,
         elements::LISTED,
