@@ -1,243 +1,287 @@
-//! Operations on counters: what two of them come to, whichever is first.
-//!
-//! The judge is the counter's specification as a pure function. The victim's operation and the
-//! third party's are applied in the order that the third party saw, and value and results must be
-//! what the specification says.
+//! Operations on one number, a counter or an element of an array: what two of them come to,
+//! whichever is first.
 
-use crossdock::Counter;
+use std::time::Duration;
 
-use crate::crash::operation::{Base, Operation, Owned, Scene};
+use crossdock::{AtomicArray, Counter, ShardedCounter};
+
+use crate::crash::operation::Base;
+use crate::crash::specified::{Actor, FAILED, Subject, specified, tell};
 use crate::crash::sweep::Listed;
 use crate::process::Rig;
+use Op::{Do, Load, Wrongly};
+use Verb::{Add, And, CompareExchange, HalveAndAdd, Max, Min, Not, Or, Store, Sub, Swap, Xor};
 
-/// What is done to the counter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is done to a number.
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Verb {
     Add,
     Sub,
     Swap,
+    /// From [`START`], or from `false`.
     CompareExchange,
-    FetchMax,
-    FetchMin,
-    FetchAnd,
-    FetchOr,
-    Set,
-    ShardedFirst,
-    ShardedLater,
+    Max,
+    Min,
+    And,
+    Or,
+    Xor,
+    Not,
+    Store,
+    HalveAndAdd,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Op {
+    Load,
+    Do(Verb, u8),
+    /// The same as a load, a computation and a store, or in more steps than one.
+    Wrongly(Verb, u8),
+}
+
+/// Which number is worked on.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Kind {
+    #[default]
+    Counter,
+    Sharded,
+    Float,
+    Byte,
+    Short,
+    Flag,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct State {
+    kind: Kind,
+    value: u64,
 }
 
 const START: u64 = 40;
-impl Verb {
-    /// What the victim's operation is given.
-    fn victims(self) -> u64 {
-        if self == Self::FetchMin { 30 } else { 50 }
-    }
 
-    /// What the third party's operation is given.
-    fn thirds(self) -> u64 {
-        if self == Self::FetchMin { 20 } else { 70 }
-    }
-
-    /// The value after, and what is returned.
-    fn specified(self, value: u64, amount: u64) -> (u64, u64) {
-        match self {
-            Self::Add => (value + amount, value + amount),
-            Self::Sub => {
-                let new = value.wrapping_sub(amount);
-                (new, new)
-            }
-            Self::Swap => (amount, value),
-            Self::CompareExchange if value == START => (amount, value),
-            Self::CompareExchange => (value, value),
-            Self::FetchMax => (value.max(amount), value),
-            Self::FetchMin => (value.min(amount), value),
-            Self::FetchAnd => (value & amount, value),
-            Self::FetchOr => (value | amount, value),
-            Self::Set => (amount, 0),
-            Self::ShardedFirst | Self::ShardedLater => (value + amount, 0),
-        }
-    }
-
-    fn is_sharded(self) -> bool {
-        matches!(self, Self::ShardedFirst | Self::ShardedLater)
+impl Default for State {
+    fn default() -> Self {
+        of(Kind::Counter)
     }
 }
 
-struct Counting {
-    verb: Verb,
-    seeded: bool,
+const fn of(kind: Kind) -> State {
+    let value = if matches!(kind, Kind::Flag) { 0 } else { START };
+    State { kind, value }
 }
 
-struct World {
-    base: Base,
+/// The value after, and what is returned.
+fn specified(kind: Kind, verb: Verb, value: u64, amount: u64) -> (u64, u64) {
+    let after = match verb {
+        Add => value + amount,
+        Sub => value.wrapping_sub(amount),
+        Swap | Store => amount,
+        CompareExchange if kind == Kind::Flag || value == START => amount,
+        CompareExchange => value,
+        Max => value.max(amount),
+        Min => value.min(amount),
+        And => value & amount,
+        Or => value | amount,
+        Xor => value ^ amount,
+        Not => 1 - value,
+        HalveAndAdd => value / 2 + amount,
+    };
+    let returned = match (kind, verb) {
+        (Kind::Sharded, _) | (_, Store) => 0,
+        (Kind::Counter, Add | Sub) => after,
+        _ => value,
+    };
+    (after, returned)
+}
+
+/// Elements have neighbours, which stay what they are; not 0, so that flags have some that are up.
+const BESIDE: u8 = 1;
+const MIDDLE: usize = 1;
+
+struct Numbers {
+    kind: Kind,
     counter: Counter,
-    /// For the victim to go through its motions with.
-    spare: Counter,
+    sharded: ShardedCounter,
+    floats: AtomicArray<f64>,
+    bytes: AtomicArray<u8>,
+    shorts: AtomicArray<i16>,
+    flags: AtomicArray<bool>,
 }
 
-#[derive(Default)]
-struct Seen {
-    /// The value that the third party found, and the one that it left.
-    values: Option<(u64, u64)>,
+/// A float as a number, if it is one.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is compared with what it was"
+)]
+fn whole(value: f64) -> u64 {
+    let number = value as u8;
+    if f64::from(number) == value {
+        number.into()
+    } else {
+        u64::MAX
+    }
 }
 
-impl Counting {
-    fn value(&self, world: &World) -> u64 {
-        if self.verb.is_sharded() {
-            world.base.cells.load()
-        } else {
-            world.counter.load()
+/// What is told of a number: all of it.
+fn digest(number: u64) -> u8 {
+    number.to_le_bytes().into_iter().rev().fold(0, tell)
+}
+
+impl Numbers {
+    fn value(&self, at: usize) -> u64 {
+        match self.kind {
+            Kind::Counter => self.counter.load(),
+            Kind::Sharded => self.sharded.load(),
+            Kind::Float => whole(self.floats[at].load()),
+            Kind::Byte => self.bytes[at].load().into(),
+            Kind::Short => u64::try_from(self.shorts[at].load()).unwrap_or(u64::MAX),
+            Kind::Flag => self.flags[at].load().into(),
         }
     }
 
-    /// The operation, on the counter or (`spare`) on one that no process looks at.
-    fn operate(&self, world: &World, spare: bool, amount: u64) -> u64 {
-        let counter = if spare { &world.spare } else { &world.counter };
-        match self.verb {
-            Verb::Add => counter.add(amount),
-            Verb::Sub => counter.sub(amount),
-            Verb::Swap => counter.swap(amount),
-            Verb::CompareExchange => match counter.compare_exchange(START, amount) {
+    fn operate(&self, verb: Verb, amount: u8) -> Option<u64> {
+        let (counter, number) = (&self.counter, u64::from(amount));
+        let (float, byte, flag) = (
+            &self.floats[MIDDLE],
+            &self.bytes[MIDDLE],
+            &self.flags[MIDDLE],
+        );
+        Some(match (self.kind, verb) {
+            (Kind::Counter, Add) => counter.add(number),
+            (Kind::Counter, Sub) => counter.sub(number),
+            (Kind::Counter, Swap) => counter.swap(number),
+            (Kind::Counter, CompareExchange) => match counter.compare_exchange(START, number) {
                 Ok(found) | Err(found) => found,
             },
-            Verb::FetchMax => counter.fetch_max(amount),
-            Verb::FetchMin => counter.fetch_min(amount),
-            Verb::FetchAnd => counter.fetch_and(amount),
-            Verb::FetchOr => counter.fetch_or(amount),
-            Verb::Set => {
-                counter.store(amount);
+            (Kind::Counter, Max) => counter.fetch_max(number),
+            (Kind::Counter, Min) => counter.fetch_min(number),
+            (Kind::Counter, And) => counter.fetch_and(number),
+            (Kind::Counter, Or) => counter.fetch_or(number),
+            (Kind::Counter, Store) => {
+                counter.store(number);
                 0
             }
-            Verb::ShardedFirst | Verb::ShardedLater => {
-                world.base.cells.add(if spare { 0 } else { amount });
+            (Kind::Sharded, Add) => {
+                self.sharded.add(number);
                 0
             }
-        }
-    }
-
-    /// The same in two steps, or in many, as it must not be.
-    fn operate_wrongly(&self, world: &World, amount: u64) -> u64 {
-        if self.verb.is_sharded() {
-            (0..amount).for_each(|_| world.base.cells.add(1));
-            return 0;
-        }
-        if self.verb == Verb::Set {
-            world.counter.store(amount ^ 1);
-        }
-        let (value, returned) = self.verb.specified(world.counter.load(), amount);
-        world.counter.store(value);
-        returned
-    }
-}
-
-impl Operation for Counting {
-    type World = World;
-    type Seen = Seen;
-
-    fn world(&self) -> Rig<World> {
-        let base = Base::new(4)?;
-        let counter = base.segment.create("counter", START)?;
-        let spare = base.segment.create("spare", START)?;
-        base.cells.add(START);
-        Ok(World {
-            base,
-            counter,
-            spare,
+            (Kind::Float, Add) => whole(float.fetch_add(amount.into())),
+            (Kind::Float, Max) => whole(float.fetch_max(amount.into())),
+            (Kind::Byte, Add) => byte.fetch_add(amount).into(),
+            (Kind::Byte, Xor) => byte.fetch_xor(amount).into(),
+            (Kind::Short, HalveAndAdd) => {
+                let halve = |value| value / 2 + i16::from(amount);
+                self.shorts[MIDDLE].update(halve).try_into().ok()?
+            }
+            (Kind::Flag, Not) => flag.fetch_not().into(),
+            (Kind::Flag, CompareExchange) => match flag.compare_exchange(false, true) {
+                Ok(found) | Err(found) => found.into(),
+            },
+            _ => return None,
         })
     }
 
-    fn base<'a>(&self, world: &'a World) -> &'a Base {
-        &world.base
-    }
-
-    fn victim(&self, world: Owned<World>, begin: &mut dyn FnMut()) -> u8 {
-        if self.verb == Verb::ShardedFirst {
-            if let Ok(other) = Base::new(2) {
-                std::mem::forget(other);
+    /// The same, as it must not be.
+    fn operate_wrongly(&self, verb: Verb, amount: u8) -> Option<u64> {
+        let value = self.value(MIDDLE);
+        let (after, returned) = specified(self.kind, verb, value, amount.into());
+        match self.kind {
+            Kind::Counter => {
+                if verb == Store {
+                    self.counter.store(after ^ 1);
+                }
+                self.counter.store(after);
             }
-        } else {
-            world.base.join();
+            Kind::Sharded => (0..amount).for_each(|_| self.sharded.add(1)),
+            Kind::Float => self.floats[MIDDLE].store(u8::try_from(after).ok()?.into()),
+            Kind::Byte => self.bytes[MIDDLE].store(after.try_into().ok()?),
+            Kind::Short => self.shorts[MIDDLE].store(after.try_into().ok()?),
+            Kind::Flag => self.flags[MIDDLE].store(after != 0),
         }
-        if self.verb != Verb::ShardedFirst {
-            self.operate(&world, true, self.verb.victims());
-        }
-        begin();
-        let returned = if self.seeded {
-            self.operate_wrongly(&world, self.verb.victims())
-        } else {
-            self.operate(&world, false, self.verb.victims())
-        };
-        returned.to_le_bytes()[0]
-    }
-
-    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Rig {
-        let found = self.value(world);
-        let (made, _) = self.verb.specified(START, self.verb.victims());
-        if found != START && found != made {
-            scene.lost(format!("the value is {found}: not {START}, and not {made}"));
-        }
-        let returned = self.operate(world, false, self.verb.thirds());
-        let (left, expected) = self.verb.specified(found, self.verb.thirds());
-        if returned != expected {
-            scene.lost(format!("a third party was told {returned}, not {expected}"));
-        }
-        seen.values = Some((found, left));
-        Ok(())
-    }
-
-    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Rig {
-        let value = self.value(world);
-        let (made, _) = self.verb.specified(START, self.verb.victims());
-        let (found, allowed) = match seen.values {
-            Some((found, left)) => (found, vec![left]),
-            None => (value, vec![START, made]),
-        };
-        scene.outcome(if found == START { "not made" } else { "made" });
-        compare(value, &allowed, scene);
-        Ok(())
-    }
-
-    fn after_end(&self, world: &World, seen: Seen, code: u8, scene: &mut Scene) -> Rig {
-        let (value, returned) = match seen.values {
-            // The third party was first.
-            Some((START, left)) => self.verb.specified(left, self.verb.victims()),
-            Some((_, left)) => (left, self.verb.specified(START, self.verb.victims()).1),
-            None => self.verb.specified(START, self.verb.victims()),
-        };
-        compare(self.value(world), &[value], scene);
-        let returned = returned.to_le_bytes()[0];
-        if code != returned {
-            scene.lost(format!("the victim was told {code}, not {returned}"));
-        }
-        scene.outcome("went on");
-        Ok(())
+        Some(returned)
     }
 }
 
-fn compare(value: u64, allowed: &[u64], scene: &mut Scene) {
-    if allowed.contains(&value) {
-        return;
+impl Subject for Numbers {
+    type State = State;
+    type Op = Op;
+    type Hand<'a> = ();
+
+    fn create(base: &Base, first: &State) -> Rig<Self> {
+        let segment = &base.segment;
+        let sharded: ShardedCounter = segment.create("sharded", ())?;
+        sharded.add(first.value);
+        let values = [BESIDE, u8::try_from(first.value)?, BESIDE];
+        Ok(Self {
+            kind: first.kind,
+            counter: segment.create("counter", first.value)?,
+            sharded,
+            floats: segment.create("floats", values.map(f64::from))?,
+            bytes: segment.create("bytes", values)?,
+            shorts: segment.create("shorts", values.map(i16::from))?,
+            flags: segment.create("flags", values.map(|value| value != 0))?,
+        })
     }
-    let what = format!("the value is {value}, and should be {allowed:?}");
-    if allowed.iter().all(|allowed| value > *allowed) {
-        scene.duplicated(what);
-    } else {
-        scene.lost(what);
+
+    fn apply(op: Op, _: Actor, state: &mut State) -> Option<u8> {
+        let (Do(verb, amount) | Wrongly(verb, amount)) = op else {
+            return Some(digest(state.value));
+        };
+        let (after, returned) = specified(state.kind, verb, state.value, amount.into());
+        state.value = after;
+        Some(digest(returned))
     }
+
+    fn run(&self, _: &Base, op: Op, (): &mut (), _: Option<Duration>) -> Option<u8> {
+        Some(match op {
+            Do(verb, amount) => digest(self.operate(verb, amount)?),
+            Wrongly(verb, amount) => digest(self.operate_wrongly(verb, amount)?),
+            Load => {
+                let has_neighbours = !matches!(self.kind, Kind::Counter | Kind::Sharded);
+                let beside = |at: usize| self.value(at) == BESIDE.into();
+                match has_neighbours && !(beside(0) && beside(2)) {
+                    true => FAILED,
+                    false => digest(self.value(MIDDLE)),
+                }
+            }
+        })
+    }
+}
+
+/// A table of numbers and what the victim and others do to them.
+macro_rules! numbers {
+    ($($name:literal $kind:ident $verb:ident($victims:literal, $others:literal) $seed:literal
+        { $($row:tt)* })*) => {
+        specified! { Numbers; $($name $seed {
+            first: of(Kind::$kind), act: &[Do($verb, $victims)], bug: &[Wrongly($verb, $victims)],
+            tells: true, meanwhile: &[Load, Do($verb, $others), Load], after: &[Load],
+            last: &[Do($verb, $others), Load], $($row)*
+        })* }
+    };
 }
 
 /// The operations on counters.
-pub(crate) const LISTED: &[Listed] = listed! {
-    |verb, seeded| Counting { verb, seeded };
-    "Counter::add" Add "a load, an addition and a store"
-    "Counter::sub" Sub "a load, a subtraction and a store"
-    "Counter::swap" Swap "a load and a store"
-    "Counter::compare_exchange" CompareExchange "a load, a comparison and a store"
-    "Counter::fetch_max" FetchMax "a load, a comparison and a store"
-    "Counter::fetch_min" FetchMin "a load, a comparison and a store"
-    "Counter::fetch_and" FetchAnd "a load and a store"
-    "Counter::fetch_or" FetchOr "a load and a store"
-    "Counter::set" Set "two stores"
-    "ShardedCounter::add, the first" ShardedFirst "an addition in fifty steps"
-    "ShardedCounter::add, a later one" ShardedLater "an addition in fifty steps"
+pub(crate) const LISTED: &[Listed] = numbers! {
+    "Counter::add" Counter Add(50, 70) "a load, an addition and a store" {}
+    "Counter::sub" Counter Sub(50, 70) "a load, a subtraction and a store" {}
+    "Counter::swap" Counter Swap(50, 70) "a load and a store" {}
+    "Counter::compare_exchange" Counter CompareExchange(50, 70) "a load, a comparison and a store" {}
+    "Counter::fetch_max" Counter Max(50, 70) "a load, a comparison and a store" {}
+    "Counter::fetch_min" Counter Min(30, 20) "a load, a comparison and a store" {}
+    "Counter::fetch_and" Counter And(50, 70) "a load and a store" {}
+    "Counter::fetch_or" Counter Or(50, 70) "a load and a store" {}
+    "Counter::set" Counter Store(50, 70) "two stores" {}
+    "ShardedCounter::add, the first" Sharded Add(50, 70) "an addition in fifty steps" { joins: true, }
+    "ShardedCounter::add, a later one" Sharded Add(50, 70) "an addition in fifty steps" {}
+};
+
+/// The operations on one element.
+pub(crate) const LISTED_ELEMENTS: &[Listed] = numbers! {
+    "Element::<f64>::fetch_add" Float Add(50, 70) "a load, an addition and a store" {}
+    "Element::<f64>::fetch_max" Float Max(50, 70) "a load, a comparison and a store" {}
+    "Element::<u8>::fetch_add" Byte Add(50, 70) "a load, an addition and a store" {}
+    "Element::<u8>::fetch_xor" Byte Xor(50, 70) "a load and a store" {}
+    "Element::<i16>::update" Short HalveAndAdd(50, 70) "a load, a computation and a store" {}
+    "Element::<bool>::fetch_not" Flag Not(1, 1) "a load and a store" {}
+    "Element::<bool>::compare_exchange" Flag CompareExchange(1, 1) "a load, a comparison and a store" {}
 };
