@@ -1,425 +1,270 @@
 //! Operations on snapshots: whatever is read is whole and was published, and the role and the seats
 //! change hands.
 
-use std::mem::forget;
+use std::time::Duration;
 
 use crossdock::segment::ClaimError;
 use crossdock::snapshot::{Reader, ReaderError, Writer};
 use crossdock::{Snapshot, SnapshotOptions};
 
-use crate::crash::operation::{Base, Operation, Owned, Scene};
+use crate::crash::operation::Base;
+use crate::crash::specified::{Actor, FAILED, Guards, Subject, specified};
 use crate::crash::sweep::Listed;
-use crate::process::{Broken, End, Rig, forked};
+use crate::process::{Rig, exit_now, until};
+use Op::{
+    Claim, DieWriting, Leave, Load, LoadHalves, Publish, PublishTorn, Read, ReadHalves, Rise, Sit,
+    Update,
+};
 
 /// A value of some words: what is not whole shows.
 type Value = [u64; 8];
-type Board = Snapshot<Value>;
 
-/// What the victim does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
-    /// Publishes 2 after 1, which it published before.
-    Publish,
-    /// The same, by a change of what is there.
-    Update,
-    /// Becomes the writer, after one that died in the middle of writing 2.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct State {
+    /// The number that the value is made of.
+    value: u8,
+    writer: Option<Actor>,
+    /// The seats of each actor.
+    seats: [u8; 3],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Op {
+    /// Becomes the writer.
     Claim,
-    /// Gives the writer's role back, after publishing 1.
+    Publish(u8),
+    /// Publishes what is not whole.
+    PublishTorn(u8),
+    /// Publishes by a change of what is there; what was there.
+    Update(u8),
+    DieWriting,
+    /// Gives the writer's role back, if it has it.
     Leave,
-    /// Reads something newer than what it has.
-    Read,
-    /// Takes a seat for a moment.
-    Load,
-    /// Takes a seat of a dead process.
+    /// Takes a seat.
     Sit,
+    /// Reads by a seat.
+    Read,
     /// Gives a seat back.
     Rise,
+    /// Reads, and takes a seat for a moment.
+    Load,
+    /// Half of what is read first, half of what is read next.
+    ReadHalves,
+    LoadHalves,
 }
 
 /// So many can read at once.
-const SEATS: u64 = 2;
-/// What the third party publishes beside a reader: more often than there are buffers.
-const LATER: [u64; 5] = [3, 4, 5, 6, 7];
+const SEATS: u8 = 2;
 /// What no value is made of.
-const TORN: u64 = 200;
+const TORN: u8 = 200;
 /// What the seeded bugs publish.
-const WRONG: u64 = 100;
-/// What is published in the end.
-const LAST: u64 = 9;
+const WRONG: u8 = 100;
 
-impl Verb {
-    fn writes(self) -> bool {
-        matches!(
-            self,
-            Self::Publish | Self::Update | Self::Claim | Self::Leave
-        )
-    }
-
-    /// What is published before the victim's first step, and what when it has done what it does.
-    fn values(self) -> (u64, u64) {
-        match self {
-            Self::Publish | Self::Update => (1, 2),
-            _ => (1, 1),
-        }
-    }
-}
-
-/// The number that a value is made of.
-fn number(value: &Value) -> u64 {
-    let whole = value.iter().all(|word| *word == value[0]);
-    if whole { value[0] } else { TORN }
-}
-
-struct Showing {
-    verb: Verb,
-    seeded: bool,
-}
-
-struct World {
-    base: Base,
-    board: Board,
-}
-
-#[derive(Default)]
-struct Seen {
-    /// What a third party read beside a stopped victim.
-    read: Vec<u64>,
-    /// What it published.
-    published: u64,
-    /// The victim had the writer's role when it was stopped.
-    had: bool,
-}
-
-/// What a victim has before its first step.
-enum Hand {
-    Nothing,
-    Writer(Box<Writer<Value>>),
-    Reader(Box<Reader<Value>>),
+fn number(value: &Value) -> u8 {
+    let is_whole = value.iter().all(|word| *word == value[0]);
+    u8::try_from(value[0])
+        .ok()
+        .filter(|_| is_whole)
+        .unwrap_or(TORN)
 }
 
 /// Two halves of what may be two values.
-fn half_and_half(first: Value, second: Value) -> Value {
+fn halves(first: Value, second: Value) -> Value {
     std::array::from_fn(|at| if at < 4 { first[at] } else { second[at] })
 }
 
-/// What any process can read.
-fn load(board: &Board, scene: &mut Scene) -> Option<u64> {
-    match board.load() {
-        Ok(value) => Some(number(&value)),
-        Err(ReaderError::NoFreeSlot { .. }) => {
-            scene.stuck("a seat is no process's and cannot be had");
-            None
-        }
-        Err(error) => {
-            scene.lost(format!("nothing can be read: {error}"));
-            None
-        }
-    }
-}
+impl Subject for Snapshot<Value> {
+    type State = State;
+    type Op = Op;
+    type Hand<'a> = (Option<Writer<Value>>, Guards<Reader<Value>>);
 
-impl Showing {
-    fn prepare(&self, world: &World) -> Option<Hand> {
-        match self.verb {
-            Verb::Publish | Verb::Update | Verb::Leave => {
-                let mut writer = world.board.writer().ok()?;
-                writer.publish([1; 8]).ok()?;
-                Some(Hand::Writer(Box::new(writer)))
-            }
-            Verb::Read | Verb::Rise => {
-                let mut reader = world.board.reader().ok()?;
-                reader.load().ok()?;
-                // It knows of something that it has not read.
-                let mut writer = world.board.writer().ok()?;
-                writer.publish([1; 8]).ok()?;
-                drop(writer);
-                Some(Hand::Reader(Box::new(reader)))
-            }
-            Verb::Claim | Verb::Load | Verb::Sit => {
-                world.base.join();
-                Some(Hand::Nothing)
-            }
-        }
+    fn create(base: &Base, first: &State) -> Rig<Self> {
+        let options = SnapshotOptions::new([first.value.into(); 8]).readers(SEATS.into());
+        Ok(base.segment.create("board", options)?)
     }
 
-    fn operate(&self, world: &World, hand: Hand) -> Option<u8> {
-        let code = match (self.verb, hand) {
-            (Verb::Publish, Hand::Writer(mut writer)) => {
-                let mut value = [2; 8];
-                if self.seeded {
-                    value[7] = 0;
-                }
-                writer.publish(value).ok()?;
-                forget(writer);
-                0
-            }
-            (Verb::Update, Hand::Writer(mut writer)) => {
-                if self.seeded {
-                    writer.publish([WRONG; 8]).ok()?;
-                }
-                writer.update(|value| *value = [2; 8]).ok()?;
-                forget(writer);
-                0
-            }
-            (Verb::Claim, _) => {
-                let mut claimed = world.board.writer().ok();
-                if let (Some(writer), true) = (&mut claimed, self.seeded) {
-                    writer.publish([WRONG; 8]).ok()?;
-                }
-                let had = claimed.is_some();
-                forget(claimed);
-                u64::from(had)
-            }
-            (Verb::Leave, Hand::Writer(mut writer)) => {
-                if self.seeded {
-                    writer.publish([WRONG; 8]).ok()?;
-                }
-                drop(writer);
-                0
-            }
-            (Verb::Read, Hand::Reader(mut reader)) => {
-                let mut value = reader.load().ok()?;
-                if self.seeded {
-                    value = half_and_half(value, reader.load().ok()?);
-                }
-                forget(reader);
-                number(&value)
-            }
-            (Verb::Load, _) => {
-                let mut value = world.board.load().ok()?;
-                if self.seeded {
-                    value = half_and_half(value, world.board.load().ok()?);
-                }
-                number(&value)
-            }
-            (Verb::Sit, _) => {
-                let reader = world.board.reader().ok()?;
-                if self.seeded {
-                    forget(world.board.reader().ok()?);
-                }
-                forget(reader);
-                0
-            }
-            (Verb::Rise, Hand::Reader(reader)) => {
-                if self.seeded {
-                    forget((world.board.reader().ok()?, reader));
-                    return Some(0);
-                }
-                drop(reader);
-                0
-            }
-            _ => return None,
-        };
-        code.to_le_bytes().first().copied()
+    fn apply(op: Op, by: Actor, state: &mut State) -> Option<u8> {
+        let taken: u8 = state.seats.iter().sum();
+        let seats = &mut state.seats[by as usize];
+        match op {
+            Claim if state.writer.is_some() => return None,
+            Claim => state.writer = Some(by),
+            Publish(value) | PublishTorn(value) => state.value = value,
+            Update(value) => return Some(std::mem::replace(&mut state.value, value)),
+            Leave => state.writer = state.writer.filter(|writer| *writer != by),
+            Sit | Load | LoadHalves if taken == SEATS => return None,
+            Sit => *seats += 1,
+            Rise => *seats -= 1,
+            Read | Load | ReadHalves | LoadHalves => return Some(state.value),
+            DieWriting => {}
+        }
+        Some(0)
     }
 
-    /// What there may be to read, beside a victim that has not ended.
-    fn judge_read(&self, read: u64, scene: &mut Scene) {
-        let (before, after) = self.verb.values();
-        if read == TORN {
-            scene.lost("half a value was read");
-        } else if read != before && read != after {
-            scene.duplicated(format!("{read} was read, which no process published"));
-        }
+    fn dies(state: &mut State) {
+        state.writer = state.writer.filter(|writer| *writer != Actor::Victim);
+        state.seats[Actor::Victim as usize] = 0;
     }
 
-    /// Publishes beside a reader, which has a buffer or is about to.
-    fn publish_beside(&self, board: &Board, seen: &mut Seen, scene: &mut Scene) {
-        let mut writer = match board.writer() {
-            Ok(writer) => writer,
-            Err(error) => return scene.stuck(format!("no writer beside a reader: {error}")),
-        };
-        for later in LATER {
-            if let Err(error) = writer.publish([later; 8]) {
-                scene.stuck(format!("a writer beside a reader: {error}"));
+    fn run<'a>(
+        &'a self,
+        _: &Base,
+        op: Op,
+        (writer, Guards(readers)): &mut Self::Hand<'a>,
+        patience: Option<Duration>,
+    ) -> Option<u8> {
+        let is_done = match op {
+            Claim => {
+                let mut claimed = self.writer();
+                // A process that came first has left since, or does so.
+                until(patience.unwrap_or(Duration::from_secs(10)), || {
+                    let is_taken = matches!(claimed, Err(ClaimError::RoleTaken { .. }));
+                    if is_taken {
+                        claimed = self.writer();
+                    }
+                    !is_taken
+                });
+                match claimed {
+                    Err(ClaimError::RoleTaken { .. }) => return None,
+                    claimed => *writer = claimed.ok(),
+                }
+                writer.is_some()
             }
-            // There is a seat more than the victim's.
-            if let Some(read) = load(board, scene)
-                && read != later
-            {
-                scene.lost(format!("{read} was read after {later} was published"));
+            Publish(value) => writer.as_mut()?.publish([value.into(); 8]).is_ok(),
+            PublishTorn(value) => {
+                let torn = halves([value.into(); 8], [0; 8]);
+                writer.as_mut()?.publish(torn).is_ok()
             }
-        }
-        seen.published = LATER[LATER.len() - 1];
-    }
-
-    /// Whatever happened, the role and every seat can be had, and what is published is read.
-    fn works(&self, world: &World, seen: &Seen, code: Option<u8>, scene: &mut Scene) {
-        let (before, after) = self.verb.values();
-        let found = load(&world.board, scene).unwrap_or(TORN);
-        let expected = match (seen.published, code) {
-            (0, Some(_)) => vec![after],
-            (0, None) => vec![before, after],
-            (published, _) => vec![published],
-        };
-        let oldest = seen.read.iter().copied().max().unwrap_or(0);
-        if found == TORN {
-            scene.lost("half a value was published");
-        } else if !expected.contains(&found) {
-            scene.duplicated(format!("{found} is published, and not one of {expected:?}"));
-        } else if found < oldest {
-            scene.lost(format!(
-                "{found} is published, and {oldest} was read before"
-            ));
-        } else if self.verb.writes() {
-            scene.outcome(if found == after { "made" } else { "not made" });
-        }
-        let mut readers = Vec::new();
-        for _ in 0..SEATS {
-            match world.board.reader() {
-                Ok(reader) => readers.push(reader),
-                Err(error) => scene.stuck(format!("a seat of the dead: {error}")),
-            }
-        }
-        match world.board.writer() {
-            Ok(mut writer) => {
+            Update(value) => {
+                let (writer, mut found) = (writer.as_mut()?, FAILED);
                 let version = writer.version();
-                let updated = writer.update(|value| {
-                    if number(value) != found {
-                        *value = [TORN; 8];
-                        return;
-                    }
-                    *value = [LAST; 8];
+                let updated = writer.update(|there| {
+                    found = number(there);
+                    *there = [value.into(); 8];
                 });
-                if updated != Ok(version + 1) {
-                    scene.stuck(format!("a new writer's update came to {updated:?}"));
-                }
-            }
-            Err(error) => scene.stuck(format!("no process can write: {error}")),
-        }
-        for reader in &mut readers {
-            let read = reader.load().map(|value| number(&value));
-            if read != Ok(LAST) {
-                scene.lost(format!("a new writer's value was read as {read:?}"));
-            }
-        }
-    }
-}
-
-impl Operation for Showing {
-    type World = World;
-    type Seen = Seen;
-
-    fn world(&self) -> Rig<World> {
-        let base = Base::new(4)?;
-        let first = if self.verb == Verb::Claim || self.verb == Verb::Load || self.verb == Verb::Sit
-        {
-            1
-        } else {
-            0
-        };
-        let options = SnapshotOptions::new([first; 8]).readers(SEATS);
-        let board: Board = base.segment.create("board", options)?;
-        let dead = |body: &dyn Fn()| -> Rig {
-            let mut child = forked(|| {
-                body();
-                0
-            })?;
-            match child.end_within(std::time::Duration::from_secs(5))? {
-                Some(End::Exited(0)) => Ok(()),
-                other => Err(Broken(format!("a process was to die in a role: {other:?}"))),
-            }
-        };
-        match self.verb {
-            Verb::Claim => dead(&|| {
-                if let Ok(mut writer) = board.writer() {
-                    let _ = writer.publish_with(|place| {
-                        place[..4].fill(2);
-                        crate::process::exit_now(0);
-                    });
-                }
-            })?,
-            // The dead one has all seats: two processes each with one would take longer.
-            Verb::Sit => dead(&|| {
-                forget([(); 2].map(|()| {
-                    let mut reader = board.reader();
-                    if let Ok(reader) = &mut reader {
-                        let _ = reader.load();
-                    }
-                    reader
-                }));
-            })?,
-            _ => {}
-        }
-        Ok(World { base, board })
-    }
-
-    fn base<'a>(&self, world: &'a World) -> &'a Base {
-        &world.base
-    }
-
-    fn victim(&self, world: Owned<World>, begin: &mut dyn FnMut()) -> u8 {
-        let Some(hand) = self.prepare(&world) else {
-            return 250;
-        };
-        begin();
-        self.operate(&world, hand).unwrap_or(251)
-    }
-
-    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Rig {
-        if !self.verb.writes() {
-            self.publish_beside(&world.board, seen, scene);
-            return Ok(());
-        }
-        let mut reader = world.board.reader().ok();
-        for _ in 0..2 {
-            seen.read.extend(load(&world.board, scene));
-            let read = reader.as_mut().and_then(|reader| reader.load().ok());
-            seen.read.extend(read.map(|value| number(&value)));
-        }
-        if seen.read.len() != 4 {
-            scene.stuck("nothing can be read beside a stopped writer");
-        }
-        for read in seen.read.clone() {
-            self.judge_read(read, scene);
-        }
-        match world.board.writer() {
-            // And leaves again.
-            Ok(_) if matches!(self.verb, Verb::Claim | Verb::Leave) => {}
-            Ok(_) => scene.duplicated("there are two writers"),
-            Err(ClaimError::RoleTaken { .. }) => seen.had = true,
-            Err(error) => scene.stuck(format!("the role cannot be claimed: {error}")),
-        }
-        Ok(())
-    }
-
-    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Rig {
-        self.works(world, &seen, None, scene);
-        Ok(())
-    }
-
-    fn after_end(&self, world: &World, seen: Seen, code: u8, scene: &mut Scene) -> Rig {
-        let all: Vec<u64> = [1].into_iter().chain(LATER).collect();
-        match self.verb {
-            Verb::Read | Verb::Load if u64::from(code) == TORN => {
-                scene.lost("the victim has read half a value");
-            }
-            Verb::Read | Verb::Load if all.contains(&code.into()) => {
-                scene.outcome(if code == 1 {
-                    "read before"
+                return Some(if updated == Ok(version + 1) {
+                    found
                 } else {
-                    "read after"
+                    FAILED
                 });
             }
-            Verb::Read | Verb::Load => scene.lost(format!("the victim has read {code}")),
-            // It had looked at the role before, or not: either way the other has left again.
-            Verb::Claim if code == 1 || code == 0 && !seen.had => {}
-            _ if code == 0 && self.verb != Verb::Claim => {}
-            _ => scene.lost(format!("the victim ended with {code}")),
-        }
-        self.works(world, &seen, Some(code), scene);
-        Ok(())
+            DieWriting => {
+                let _ = writer.as_mut()?.publish_with(|place| {
+                    place[..4].fill(2);
+                    exit_now(0);
+                });
+                false
+            }
+            Leave => {
+                *writer = None;
+                true
+            }
+            Sit => match self.reader() {
+                Ok(reader) => {
+                    readers.push(reader);
+                    true
+                }
+                Err(ReaderError::NoFreeSlot { .. }) => return None,
+                Err(_) => false,
+            },
+            Rise => readers.pop().is_some(),
+            Read => {
+                return Some(
+                    readers
+                        .last_mut()?
+                        .load()
+                        .map_or(FAILED, |value| number(&value)),
+                );
+            }
+            ReadHalves => {
+                let reader = readers.last_mut()?;
+                let (first, second) = (reader.load().ok()?, reader.load().ok()?);
+                return Some(number(&halves(first, second)));
+            }
+            Load => {
+                return match self.load() {
+                    Ok(value) => Some(number(&value)),
+                    Err(ReaderError::NoFreeSlot { .. }) => None,
+                    Err(_) => Some(FAILED),
+                };
+            }
+            LoadHalves => {
+                let (first, second) = (self.load().ok()?, self.load().ok()?);
+                return Some(number(&halves(first, second)));
+            }
+        };
+        Some(if is_done { 0 } else { FAILED })
     }
 }
+
+const ONE: State = State {
+    value: 1,
+    writer: None,
+    seats: [0; 3],
+};
+/// A writer that has published before.
+const WRITER: &[Op] = &[Claim, Publish(1)];
+/// A reader that knows of something that it has not read.
+const READER: &[Op] = &[Sit, Read, Claim, Publish(1), Leave];
+/// Others read beside a writer, and may take its role.
+const READ: &[Op] = &[Load, Sit, Read, Load, Read, Rise, Claim, Leave];
+/// Others publish beside a reader: more often than there are buffers.
+const WRITE: &[Op] = &[
+    Claim,
+    Publish(3),
+    Load,
+    Publish(4),
+    Load,
+    Publish(5),
+    Load,
+    Publish(6),
+    Load,
+    Publish(7),
+    Load,
+    Leave,
+];
+/// Whatever happened, all seats and the role can be had, and what is published is read.
+const LAST: &[Op] = &[
+    Load,
+    Sit,
+    Sit,
+    Claim,
+    Update(9),
+    Read,
+    Rise,
+    Read,
+    Rise,
+    Leave,
+];
 
 /// The operations on snapshots.
-pub(crate) const LISTED: &[Listed] = listed! {
-    |verb, seeded| Showing { verb, seeded };
-    "Snapshot publish" Publish "a value that is torn"
-    "Snapshot update" Update "a value that no process meant to publish before it"
-    "Snapshot writer" Claim "a value published when claiming"
-    "Snapshot writer leaves" Leave "a value published when leaving"
-    "Snapshot read" Read "half of what was read first, half of what was read next"
-    "Snapshot load" Load "half of what was read first, half of what was read next"
-    "Snapshot reader" Sit "two seats taken for one"
-    "Snapshot reader leaves" Rise "a seat taken when leaving, and both kept"
+pub(crate) const LISTED: &[Listed] = specified! { Snapshot<Value>;
+    "Snapshot publish" "a value that is torn" {
+        before: WRITER, act: &[Publish(2)], bug: &[PublishTorn(2)], meanwhile: READ, last: LAST,
+    }
+    "Snapshot update" "a value that no process meant to publish before it" {
+        before: WRITER, act: &[Update(2)], bug: &[Publish(WRONG), Update(2)],
+        meanwhile: READ, last: LAST,
+    }
+    "Snapshot writer" "a value published when claiming" {
+        first: ONE, dead: &[Claim, DieWriting], act: &[Claim], bug: &[Claim, Publish(WRONG)],
+        meanwhile: READ, last: LAST,
+    }
+    "Snapshot writer leaves" "a value published when leaving" {
+        before: WRITER, act: &[Leave], bug: &[Publish(WRONG), Leave], meanwhile: READ, last: LAST,
+    }
+    "Snapshot read" "half of what was read first, half of what was read next" {
+        before: READER, act: &[Read], bug: &[ReadHalves], tells: true, meanwhile: WRITE, last: LAST,
+    }
+    "Snapshot load" "half of what was read first, half of what was read next" {
+        first: ONE, act: &[Load], bug: &[LoadHalves], tells: true, meanwhile: WRITE, last: LAST,
+    }
+    // The dead one has all seats: two processes each with one would take longer.
+    "Snapshot reader" "two seats taken for one" {
+        first: ONE, dead: &[Sit, Read, Sit, Read], act: &[Sit], bug: &[Sit, Sit],
+        meanwhile: WRITE, last: LAST,
+    }
+    "Snapshot reader leaves" "a seat taken when leaving, and both kept" {
+        before: READER, act: &[Rise], bug: &[Sit], meanwhile: WRITE, last: LAST,
+    }
 };
