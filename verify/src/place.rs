@@ -58,6 +58,34 @@ impl Place {
         let bytes = &bytes[..bytes.len().min(room)];
         let _ = self.file.write_all_at(bytes, self.offset + at);
     }
+
+    /// Writes anything anywhere: a word, or a byte.
+    pub(crate) fn write_anywhere(&self, [verb, a, b, c]: [u8; 4], is_word: bool) {
+        let at = u64::from(a) * 4;
+        if is_word {
+            self.write(at, &[a, b, c, verb]);
+        } else {
+            self.write(at | u64::from(c & 3), &[b]);
+        }
+    }
+}
+
+/// The tag of a participant, which may be this process, another, or none.
+pub(crate) fn tag(index: u8, generation: u8) -> u32 {
+    u32::from(generation % 3) << 10 | u32::from(index % 5)
+}
+
+/// Makes the users of an entry, and has them do the steps that an input says.
+pub(crate) fn play<U>(
+    data: &[u8],
+    new: impl FnOnce(u64) -> Option<U>,
+    mut step: impl FnMut(&mut U, [u8; 4]),
+) {
+    if let Some((capacity, steps)) = input(data)
+        && let Some(mut users) = new(capacity)
+    {
+        steps.for_each(|bytes| step(&mut users, bytes));
+    }
 }
 
 /// What an input says: a number below 8 for the capacity, and the steps.

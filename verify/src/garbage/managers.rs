@@ -1,7 +1,7 @@
 //! A manager while any bytes are written over its words, its records and its objects: every
 //! operation is an error or works; no panic, no hang, no access outside.
 
-use crate::place::{Place, SHORT, input};
+use crate::place::{Place, SHORT, play};
 use crossdock::manager::{self, ManagerOptions};
 use crossdock::object::SharedOptions;
 use crossdock::{Counter, Dict, List, Manager, Shared};
@@ -105,11 +105,5 @@ impl Users {
 }
 
 pub(crate) fn run(data: &[u8]) {
-    let Some((_, steps)) = input(data) else {
-        return;
-    };
-    let Some(mut users) = Users::new() else {
-        return;
-    };
-    steps.for_each(|step| users.step(step));
+    play(data, |_| Users::new(), Users::step);
 }

@@ -1,7 +1,7 @@
 //! Shared objects while any bytes are written over their words and their values: every operation is
 //! an error or works; no panic, no hang, no access outside.
 
-use crate::place::{NAME, Place, SHORT, input};
+use crate::place::{NAME, Place, SHORT, play};
 use crossdock::object::{ObjectOptions, SharedOptions};
 use crossdock::{Dict, List, Shared};
 
@@ -42,11 +42,10 @@ impl Users {
     }
 
     fn step(&mut self, [verb, a, b, c]: [u8; 4]) {
-        let number = u32::from_le_bytes([a, b, c, verb]);
         match verb % 16 {
             // Anywhere, and where a wild value does most.
-            0 => self.place.write(u64::from(a) * 8, &number.to_le_bytes()),
-            1 => self.place.write(u64::from(a) << 2 | u64::from(c & 3), &[b]),
+            0 => self.place.write(u64::from(a) * 8, &[a, b, c, verb]),
+            1 => self.place.write_anywhere([verb, a, b, c], false),
             // The root, what writers have, and a slot.
             2 => self.place.write(0, &[b]),
             3 => self
@@ -101,11 +100,5 @@ impl Users {
 }
 
 pub(crate) fn run(data: &[u8]) {
-    let Some((capacity, steps)) = input(data) else {
-        return;
-    };
-    let Some(mut users) = Users::new(capacity) else {
-        return;
-    };
-    steps.for_each(|step| users.step(step));
+    play(data, Users::new, Users::step);
 }

@@ -4,7 +4,7 @@
 //! No step replaces an item: that waits for a process that is alive and at work in its slot, as
 //! long as it takes, and garbage can say that a process is.
 
-use crate::place::{MOST, NAME, Place, SHORT, input};
+use crate::place::{MOST, NAME, Place, SHORT, play, tag};
 use crossdock::queue::{Queue, ReceiverOf, SenderOf, Wait, wait_any_timeout};
 
 /// How many states of a slot there can be, known or not.
@@ -33,8 +33,7 @@ impl Users {
         let count = usize::from(a) % MOST;
         let queue = &self.queues[usize::from(b & 1)];
         match verb % 20 {
-            0 => self.place.write(u64::from(a) * 4, &number.to_le_bytes()),
-            1 => self.place.write(u64::from(a) << 1 | u64::from(c & 1), &[b]),
+            0 | 1 => self.place.write_anywhere([verb, a, b, c], verb % 20 == 0),
             2 => self.place.write(
                 u64::from(a) * 8,
                 &(u64::from(b) << 32 | u64::from(c)).to_le_bytes(),
@@ -82,28 +81,17 @@ impl Users {
     }
 }
 
-/// The tag of a participant, which may be this process, another, or none.
-fn tag(index: u8, generation: u8) -> u64 {
-    u64::from(generation % 3) << 10 | u64::from(index % 5)
-}
-
 /// What can stand in the word of a slot: of a lap near the first, or near the last.
 fn slot(b: u8, c: u8) -> u64 {
     let lap = i32::from(b.cast_signed() >> 3).cast_unsigned();
-    u64::from(lap) << 32 | (u64::from(b) % STATES) << 29 | tag(c, c >> 4)
+    u64::from(lap) << 32 | (u64::from(b) % STATES) << 29 | u64::from(tag(c, c >> 4))
 }
 
 /// What can stand in a cell.
 fn cell(b: u8, c: u8) -> u64 {
-    u64::from(b >> 4) << 46 | u64::from(b & 15) << 29 | tag(c, c >> 4)
+    u64::from(b >> 4) << 46 | u64::from(b & 15) << 29 | u64::from(tag(c, c >> 4))
 }
 
 pub(crate) fn run(data: &[u8]) {
-    let Some((capacity, steps)) = input(data) else {
-        return;
-    };
-    let Some(mut users) = Users::new(capacity + 2) else {
-        return;
-    };
-    steps.for_each(|step| users.step(step));
+    play(data, |capacity| Users::new(capacity + 2), Users::step);
 }

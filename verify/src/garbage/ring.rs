@@ -1,7 +1,7 @@
 //! A ring for two while any bytes are written over its state and its items: every operation is
 //! an error or works; no panic, no hang, no access outside.
 
-use crate::place::{MOST, Place, SHORT, input};
+use crate::place::{MOST, Place, SHORT, play};
 use crossdock::queue::spsc::{Consumer, Producer, Spsc};
 
 /// The two sides of a ring, before its items.
@@ -100,11 +100,5 @@ impl Users {
 }
 
 pub(crate) fn run(data: &[u8]) {
-    let Some((capacity, steps)) = input(data) else {
-        return;
-    };
-    let Some(mut users) = Users::new(capacity + 1) else {
-        return;
-    };
-    steps.for_each(|step| users.step(step));
+    play(data, |capacity| Users::new(capacity + 1), Users::step);
 }

@@ -3,7 +3,7 @@
 //!
 //! No step waits without an end: garbage can say that a live process has the lock.
 
-use crate::place::{NAME, Place, SHORT, input};
+use crate::place::{NAME, Place, SHORT, input, tag};
 use crossdock::RwLock;
 use crossdock::sync::{
     LockError, LockTimeoutError, RwLockReadGuard, RwLockWriteGuard, TryLockError,
@@ -47,21 +47,14 @@ fn timed<G>(came: Result<G, LockTimeoutError<G>>) -> Option<G> {
     }
 }
 
-/// The tag of a participant, which may be this process, another, or none.
-fn tag(index: u8, generation: u8) -> u32 {
-    u32::from(generation % 3) << 10 | u32::from(index % 5)
-}
-
 /// What can stand in a cell.
 fn cell(b: u8, c: u8) -> u32 {
     u32::from(b % 4) << 13 | u32::from(b >> 5) << 10 | [0, 1, 2, 1023][usize::from(c % 4)]
 }
 
 fn step<'a>(place: &Place, lock: &'a RwLock<Data>, held: &mut Held<'a>, [verb, a, b, c]: [u8; 4]) {
-    let number = u32::from_le_bytes([a, b, c, verb]);
     match verb % 20 {
-        0 => place.write(u64::from(a) * 4, &number.to_le_bytes()),
-        1 => place.write(u64::from(a) << 2 | u64::from(c & 3), &[b]),
+        0 | 1 => place.write_anywhere([verb, a, b, c], verb % 20 == 0),
         2 => place.write(0, &(tag(a, b) | u32::from(c) << 29).to_le_bytes()),
         3 => place.write(4, &(tag(a, b) | u32::from(c) << 29).to_le_bytes()),
         4 => place.write(8 + u64::from(a % 16) * 8, &[b, c]),

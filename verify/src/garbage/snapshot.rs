@@ -1,7 +1,7 @@
 //! A snapshot while any bytes are written over its words and its values: every operation is an
 //! error or works; no panic, no hang, no access outside.
 
-use crate::place::{NAME, Place, SHORT, input};
+use crate::place::{NAME, Place, SHORT, play, tag};
 use crossdock::snapshot::{Reader, Writer};
 use crossdock::{Snapshot, SnapshotOptions};
 
@@ -33,8 +33,7 @@ impl Users {
         let reader = &mut self.readers[usize::from(a) % 3];
         match verb % 16 {
             // Anywhere, and where a wild value does most.
-            0 => self.place.write(u64::from(a) * 4, &number.to_le_bytes()),
-            1 => self.place.write(u64::from(a) << 1 | u64::from(c & 1), &[b]),
+            0 | 1 => self.place.write_anywhere([verb, a, b, c], verb % 16 == 0),
             2 => self.place.write(0, &edition(b, c).to_le_bytes()),
             3 => self.place.write(128, &role(b, c).to_le_bytes()),
             4 => self
@@ -81,11 +80,6 @@ impl Users {
     }
 }
 
-/// The tag of a participant, which may be this process, another, or none.
-fn tag(index: u8, generation: u8) -> u64 {
-    u64::from(generation % 3) << 10 | u64::from(index % 5)
-}
-
 /// A version, also one of the last that there are, and a buffer, which there may not be.
 fn edition(b: u8, c: u8) -> u64 {
     let version = i64::from(b.cast_signed()).cast_unsigned();
@@ -93,20 +87,14 @@ fn edition(b: u8, c: u8) -> u64 {
 }
 
 fn role(b: u8, c: u8) -> u32 {
-    u32::from(b % 8) << 29 | u32::try_from(tag(c, c >> 4)).unwrap_or(0)
+    u32::from(b % 8) << 29 | tag(c, c >> 4)
 }
 
 /// Nothing, choosing, or a buffer, which there may not be; and whose.
 fn seat(b: u8, c: u8) -> u64 {
-    u64::from(b % 14) << 32 | tag(c, c >> 4)
+    u64::from(b % 14) << 32 | u64::from(tag(c, c >> 4))
 }
 
 pub(crate) fn run(data: &[u8]) {
-    let Some((seats, steps)) = input(data) else {
-        return;
-    };
-    let Some(mut users) = Users::new(seats + 1) else {
-        return;
-    };
-    steps.for_each(|step| users.step(step));
+    play(data, |seats| Users::new(seats + 1), Users::step);
 }

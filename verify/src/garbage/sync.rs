@@ -7,7 +7,7 @@ use crossdock::sync::{
 };
 use crossdock::{Counter, Mutex, Placeable};
 
-use crate::place::{NAME, Place, SHORT, input};
+use crate::place::{NAME, Place, SHORT, input, tag};
 
 /// A primitive, and some operation of it that ends by itself whatever stands in its words.
 trait Subject: Placeable + Clone {
@@ -182,8 +182,7 @@ fn used<S: Subject>(steps: impl Iterator<Item = [u8; 4]>) {
             0 => place.write(u64::from(a) * 4, &[b, c, b, c]),
             1 => place.write(u64::from(a), &[b]),
             2 => {
-                let tag = u32::from(b % 3) << 10 | u32::from((b >> 4) % 5);
-                let word = tag | u32::from(c) << 24;
+                let word = tag(b >> 4, b) | u32::from(c) << 24;
                 place.write(u64::from(a % 64) * 4, &word.to_le_bytes());
             }
             3 if c < 32 => drop(place.segment.reap()),

@@ -29,8 +29,7 @@ impl Users<'_> {
         let queue = self.queues[usize::from(b & 1)];
         let write = |at: u64, word: u64| self.place.write(at, &word.to_le_bytes());
         match verb % 24 {
-            0 => self.place.write(u64::from(a) * 4, &number.to_le_bytes()),
-            1 => self.place.write(u64::from(a) << 2 | u64::from(c & 3), &[b]),
+            0 | 1 => self.place.write_anywhere([verb, a, b, c], verb % 24 == 0),
             2 => write(u64::from(a) * 8, u64::from(b) << 40 | u64::from(c)),
             3 => write(SLOTS + u64::from(a % 8) * 8, slot(b, c)),
             4 => write(SLOTS + 128 + u64::from(a % 8) * STRIDE, cell(a, b, c)),

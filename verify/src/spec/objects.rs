@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crossdock::object::{ObjectError, ObjectOptions};
 use crossdock::{Dict, List, SegmentOptions};
 
-use crate::place::input;
+use crate::place::play;
 
 struct Objects {
     dict: Dict<u8, Vec<u8>>,
@@ -150,11 +150,5 @@ impl Objects {
 }
 
 pub(crate) fn run(data: &[u8]) {
-    let Some((capacity, steps)) = input(data) else {
-        return;
-    };
-    let Some(mut objects) = Objects::new(capacity) else {
-        return;
-    };
-    steps.for_each(|step| objects.step(step));
+    play(data, Objects::new, Objects::step);
 }
