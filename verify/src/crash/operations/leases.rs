@@ -3,6 +3,9 @@
 //! A chunk is two words, which are equal but while a process is at work on it or has died at it. So
 //! a chunk that is half filled must be to do, and its holder's death be told; and each is filled by
 //! a process.
+//!
+//! Which chunk a lease takes is the array's choice, so what is left to do is counted, and there is
+//! no specification of each step.
 
 use std::hint::black_box;
 use std::os::unix::fs::FileExt;

@@ -137,7 +137,11 @@ macro_rules! held {
         }
     )*};
 }
-held! { Mutex MutexGuard<'a, [u64; 2]>; Raw MutexGuard<'a, ()>; Reentrant ReentrantMutexGuard<'a, ()>; }
+held! {
+    Mutex MutexGuard<'a, [u64; 2]>;
+    Raw MutexGuard<'a, ()>;
+    Reentrant ReentrantMutexGuard<'a, ()>;
+}
 
 /// Locks as long as `patience`, or not at all, or as long as it takes; whether an owner died, or
 /// `None` if a live process has the lock.

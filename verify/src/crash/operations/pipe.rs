@@ -1,5 +1,8 @@
 //! Pipes between a victim and a peer that it finds by name: what was sent arrives whole and in
 //! order before the end, and each side is told of the other's.
+//!
+//! The other side is a process that is asked for what it receives: as a list of operations, each of
+//! its answers would need an operation more. So what arrives is counted here.
 
 use std::cell::RefCell;
 use std::fs::{self, File};

@@ -3,6 +3,9 @@
 //!
 //! A process that writes finds two equal words or is told that a writer died; repairs; counts both
 //! up. A process that reads looks twice, and finds the same.
+//!
+//! Unlike the rows of `locks`, these have no specification: whether others are refused depends on
+//! steps inside of the victim's operation, which it would have to repeat.
 
 use std::hint::black_box;
 use std::os::unix::fs::FileExt;

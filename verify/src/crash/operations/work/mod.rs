@@ -1,5 +1,8 @@
 //! Operations on a work queue: what was sent is done once, and a process that goes on finds it
 //! working.
+//!
+//! Each message is judged by its attempts, and not the queue by its states, as that of `queue` is:
+//! what is given back may be redelivered in any order.
 
 mod judge;
 mod place;
