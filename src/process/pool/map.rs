@@ -231,8 +231,11 @@ where
                 self.current = None;
             }
             if !self.options.core().is_here() {
-                // What is ahead is the parent's.
-                self.ahead = self.ahead.checked_sub(1)?;
+                // What is ahead is the parent's, and what is not goes nowhere.
+                match self.ahead.checked_sub(1) {
+                    Some(left) => self.ahead = left,
+                    None => drop(self.items.next()?),
+                }
                 return Some(Err(TaskError::Closed));
             }
             self.fill();

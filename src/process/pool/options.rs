@@ -271,6 +271,10 @@ impl<'p, W: WorkerState> Options<'p, W> {
         R: Serialize,
     {
         let mut header = self.target(function)?.header();
+        if !self.core.is_here() {
+            // A fork takes no cell of the queue, for which it would join the pool's segment.
+            return Err(SubmitError::Closed);
+        }
         let mut message = self.message(Vec::new());
         let mut segments = Vec::new();
         self.push(&mut message, argument, &mut segments)?;

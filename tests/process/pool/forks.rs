@@ -1,6 +1,6 @@
 //! Forks of a pool's process, which have no part in the pool.
 
-use crossdock::process::{Pool, TaskError};
+use crossdock::process::{Pool, SubmitError, TaskError};
 
 use super::square;
 use crate::support::call;
@@ -50,6 +50,26 @@ fn a_fork_that_asks_for_progress_takes_no_reply_of_its_parent() {
     let (code, squares) = call(forks, ()).expect("the parent had all its results");
     assert_eq!(code, 0);
     assert_eq!(squares, (1..200).map(|n| n * n).collect::<Vec<u64>>());
+}
+
+#[test]
+fn a_fork_that_submits_is_refused_and_takes_no_place_of_a_worker() {
+    fn forks((): ()) -> i32 {
+        let pool = Pool::builder().workers(1).build().expect("built");
+        in_a_fork(|| {
+            // Each participant has a page of its segment, of which a fork has no copy.
+            let memberships = || {
+                let maps = std::fs::read_to_string("/proc/thread-self/maps").expect("/proc");
+                maps.lines().filter(|line| line.contains(" ---s ")).count()
+            };
+            let before = memberships();
+            let submitted = pool.submit(square, 3).err() == Some(SubmitError::Closed);
+            let called = pool.call(square, 3) == Err(TaskError::Closed);
+            let mapped = pool.map(square, [3, 4]).is_err();
+            submitted && called && mapped && memberships() == before
+        })
+    }
+    assert_eq!(call(forks, ()), Ok(0));
 }
 
 #[test]
