@@ -23,6 +23,7 @@ fn list_mutants() {
         algorithm::event::tests::MUTANTS,
         algorithm::manager::tests::MUTANTS,
         algorithm::manager::tests::GROWTH,
+        algorithm::manager::tests::ITERATION,
         algorithm::promise::tests::MUTANTS,
         algorithm::promise::tests::LOST,
         algorithm::reentrant::tests::MUTANTS,

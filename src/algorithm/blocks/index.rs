@@ -16,8 +16,8 @@
 //!   ones before it.
 //! - rebuild, if three quarters of the slots are not empty: fill the other table without the
 //!   removed slots, flip. There are at least twice as many slots as blocks, so that makes room.
-//! - iterate: all keys of one home at a time, under the same root. So a key that is there all the
-//!   while comes once, though a rebuild moves it: its home stays the same.
+//! - [iterate](super::iterate): all keys of one home at a time, under the same root. So a key that
+//!   is there all the while comes once, though a rebuild moves it: its home stays the same.
 //!
 //! # Crash
 //!
@@ -156,7 +156,7 @@ impl Blocks<'_> {
 
     /// Calls `found` with each key whose home is the slot `home`; with `None` if all of them come
     /// anew. A key that was removed and inserted again meanwhile may come twice.
-    pub(crate) fn bucket(
+    pub(super) fn bucket(
         self,
         home: usize,
         out: &mut impl WordBuffer,

@@ -108,6 +108,7 @@
 
 pub(crate) mod entry;
 pub(crate) mod index;
+pub(crate) mod iterate;
 pub(crate) mod layout;
 pub(crate) mod list;
 pub(crate) mod read;

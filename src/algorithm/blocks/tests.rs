@@ -1,6 +1,6 @@
 //! Blocks under loom.
 
-mod fixture;
+pub(crate) mod fixture;
 mod iterate;
 mod lost;
 mod models;

@@ -56,6 +56,23 @@ use crate::facade::{Ordering, mutation};
 use crate::format::Record;
 use crate::participant::{Liveness, Tag};
 
+/// Calls `read` with what an object is now, as far as this process knows, until that was live all
+/// the while. If it has moved, `follow` finds what it is by then.
+#[inline(always)]
+pub(crate) fn read_newest<G: Copy, R, E>(
+    newest: impl Fn() -> G,
+    mut read: impl FnMut(G) -> Option<R>,
+    follow: impl Fn(G) -> Result<(), E>,
+) -> Result<R, E> {
+    loop {
+        let now = newest();
+        match read(now) {
+            Some(result) => return Ok(result),
+            None => follow(now)?,
+        }
+    }
+}
+
 impl Manager<'_> {
     /// Lets an object that `record` describes, but for its offset, take the place of `before`, and
     /// returns it, held. `copy` writes its bytes at the offset that it is given, and returns

@@ -62,7 +62,8 @@ pub(crate) fn read_live<R>(
     }
     // ORDERING: Relaxed; the fence is before it.
     let after = ObjectWord(state.load(Ordering::Relaxed));
-    (after.first_attempt() == object.word || mutation(894)).then_some(result)
+    let is_live = after.first_attempt() == object.word || mutation(894) || mutation(905);
+    is_live.then_some(result)
 }
 
 impl<'a> Manager<'a> {

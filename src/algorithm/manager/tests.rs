@@ -2,7 +2,9 @@
 
 mod fixture;
 mod growth;
+mod iterate;
 mod models;
 
 pub(crate) use growth::MUTANTS as GROWTH;
+pub(crate) use iterate::MUTANTS as ITERATION;
 pub(crate) use models::MUTANTS;

@@ -17,6 +17,7 @@ use crate::algorithm::blocks::entry::view;
 use crate::algorithm::blocks::layout::BlocksLayout;
 use crate::algorithm::blocks::write::{WriteError, Writer};
 use crate::algorithm::blocks::{Blocks, Corrupt};
+use crate::algorithm::manager::growth::read_newest;
 use crate::facade::AtomicPtr;
 use crate::facade::Ordering::{AcqRel, Acquire};
 use crate::participant::{Liveness, Tag};
@@ -99,17 +100,17 @@ impl Store {
         generations: &Generations,
         mut read: impl FnMut(Blocks<'_>, u32) -> R,
     ) -> Result<R, ObjectError> {
-        loop {
-            let (words, number) = generations.newest(self.first());
-            if let Some(hold) = words.hold() {
-                if hold.ensure().is_ok()
-                    && let Some(result) = hold.read(|| read(words.blocks(), number))
-                {
-                    return Ok(result);
-                }
-                self.follow(generations, hold, number)?;
-            }
-        }
+        read_newest(
+            || generations.newest(self.first()),
+            |(words, number)| {
+                let hold = words.hold().filter(|hold| hold.ensure().is_ok())?;
+                hold.read(|| read(words.blocks(), number))
+            },
+            |(words, number)| match words.hold() {
+                Some(hold) => self.follow(generations, hold, number),
+                None => Ok(()),
+            },
+        )
     }
 
     /// Opens what an object is now that may have moved. An error if it was removed.

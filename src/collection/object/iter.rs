@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use super::store::Store;
 use super::{ObjectError, Stored};
+use crate::algorithm::blocks::iterate::{Homes, KeyBuffer};
 use crate::algorithm::blocks::read::{Content, bytes_of};
 use crate::codec;
 
@@ -36,24 +37,37 @@ impl KeyedValue {
     }
 }
 
-/// The entries of an index, the keys of one home after those of another: of the homes that there
-/// were at first. If the index has grown since, each of them is several, all of which come
-/// together, so a key has come or comes still, wherever it is.
+/// The entries of an index: see [`iterate`](crate::algorithm::blocks::iterate).
 struct Entries<'a> {
     store: &'a Store,
-    home: usize,
-    /// The number of homes at first.
-    homes: usize,
+    homes: Homes,
     found: Vec<KeyedValue>,
     words: Vec<u64>,
+}
+
+impl KeyBuffer for Vec<KeyedValue> {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.truncate(len);
+    }
+
+    fn has(&self, from: usize, key: Option<&[u64]>) -> bool {
+        self[from..].iter().any(|one| Some(one.key()) == key)
+    }
+
+    fn push(&mut self, content: &Content, words: &[u64]) {
+        self.push(KeyedValue::new(content, words));
+    }
 }
 
 impl<'a> Entries<'a> {
     fn new(store: &'a Store) -> Self {
         Self {
             store,
-            home: 0,
-            homes: store.newest().0.blocks().slots,
+            homes: Homes::of(store.newest().0.blocks()),
             found: Vec::new(),
             words: Vec::new(),
         }
@@ -64,33 +78,13 @@ impl<'a> Entries<'a> {
             if let Some(found) = self.found.pop() {
                 return Some(Ok(found));
             }
-            if self.home >= self.homes {
-                return None;
-            }
-            let (home, homes) = (self.home, self.homes);
-            self.home += 1;
+            let home = self.homes.next()?;
             let (found, words) = (&mut self.found, &mut self.words);
-            let read = self.store.read(|blocks| {
-                found.clear();
-                let mut all = (home..blocks.slots).step_by(homes);
-                all.try_for_each(|home| {
-                    let first = found.len();
-                    blocks.bucket(home, words, |one| match one {
-                        None => found.truncate(first),
-                        Some((content, words)) => {
-                            let key = words.get(..content.key_words);
-                            if !found[first..].iter().any(|one| Some(one.key()) == key) {
-                                found.push(KeyedValue::new(content, words));
-                            }
-                        }
-                    })
-                })
-            });
-            match read {
+            match self.store.read(|blocks| blocks.keys_of(home, words, found)) {
                 Ok(Ok(())) => {}
                 Ok(Err(corrupt)) => return Some(Err(self.store.corrupt(corrupt))),
                 Err(error) => {
-                    self.home = usize::MAX;
+                    self.homes.end();
                     return Some(Err(error));
                 }
             }

@@ -3,6 +3,7 @@
 use loom::sync::Arc;
 
 use super::super::index::Key;
+use super::super::iterate::{Homes, KeyBuffer};
 use super::super::read::{Buffer, Content, WordBuffer, bytes_of};
 use super::super::write::{WriteError, Writer};
 use super::super::{
@@ -13,16 +14,18 @@ use crate::facade::{AtomicU64, Deadline, Ordering, append_words};
 use crate::participant::stage::{players, tag};
 use crate::participant::{Liveness, Tag};
 
-/// The slots of a table.
+/// The slots of a table, unless a model says otherwise.
 const SLOTS: usize = 4;
 /// The words of content in a block: a key and a value.
 const PAYLOAD: usize = 3;
 
-pub(super) struct Fixture {
+pub(crate) struct Fixture {
     state: BlocksState,
     shape: Shape,
     ring: Vec<AtomicU64>,
-    tables: [AtomicU64; 2 * (SLOTS + 1)],
+    /// The slots of a table.
+    slots: usize,
+    tables: Vec<AtomicU64>,
     cells: Vec<AtomicU64>,
     /// The words of content in a block.
     payload: usize,
@@ -37,12 +40,12 @@ pub(super) fn key(words: &[u64]) -> Key<'_> {
 }
 
 /// The bytes of a value: twice the same number, so that a torn one shows.
-pub(super) fn value(number: u64) -> [u8; 16] {
+pub(crate) fn value(number: u64) -> [u8; 16] {
     bytemuck::cast([number, number])
 }
 
 /// The number of a value that was copied, which must be whole.
-fn number(content: &Content, words: &[u64]) -> u64 {
+pub(crate) fn number(content: &Content, words: &[u64]) -> u64 {
     let value = &words[content.key_words..];
     assert_eq!(content.len, 16, "another value's length");
     assert_eq!(bytes_of(value, 16).len(), 16);
@@ -91,9 +94,13 @@ impl Fixture {
             state: BlocksState::new(),
             shape,
             ring: (0..blocks).map(|_| AtomicU64::new(0)).collect(),
-            tables: core::array::from_fn(|at| {
-                AtomicU64::new(if at == 1 { first } else { u64::from(at == 0) })
-            }),
+            slots: SLOTS,
+            tables: [1, first]
+                .into_iter()
+                .chain(core::iter::repeat(0))
+                .take(2 * (SLOTS + 1))
+                .map(AtomicU64::new)
+                .collect(),
             cells: cells
                 .take(blocks * (HEADER + payload))
                 .map(AtomicU64::new)
@@ -104,14 +111,28 @@ impl Fixture {
         Arc::new(fixture)
     }
 
-    pub(super) fn blocks(&self) -> Blocks<'_> {
+    /// An index without keys, of so many slots and blocks.
+    pub(crate) fn empty_index(slots: usize, blocks: usize) -> Self {
+        let zeros = |words| (0..words).map(|_| AtomicU64::new(0)).collect();
+        Self {
+            state: BlocksState::new(),
+            shape: Shape::Index,
+            ring: zeros(blocks),
+            slots,
+            tables: zeros(2 * (slots + 1)),
+            cells: zeros(blocks * (HEADER + PAYLOAD)),
+            payload: PAYLOAD,
+        }
+    }
+
+    pub(crate) fn blocks(&self) -> Blocks<'_> {
         Blocks {
             state: &self.state,
             shape: self.shape,
             ring: &self.ring,
             tables: &self.tables,
             blocks: &self.cells,
-            slots: SLOTS,
+            slots: self.slots,
             payload: self.payload,
         }
     }
@@ -179,14 +200,10 @@ impl Fixture {
 
     /// The first words of all keys, as an iteration by home finds them.
     pub(super) fn keys(&self) -> Vec<u64> {
-        let (mut keys, mut out) = (Vec::new(), Vec::new());
-        for home in 0..SLOTS {
-            let first = keys.len();
-            let found = |one: Option<(&Content, &[u64])>| match one {
-                None => keys.truncate(first),
-                Some((_, words)) => keys.push(words[0]),
-            };
-            self.blocks().bucket(home, &mut out, found).unwrap();
+        let (mut keys, mut found, mut out) = (Vec::new(), Keys::default(), Vec::new());
+        for home in Homes::of(self.blocks()) {
+            self.blocks().keys_of(home, &mut out, &mut found).unwrap();
+            keys.extend(found.0.drain(..).map(|(_, words)| words[0]));
         }
         keys
     }
@@ -242,6 +259,27 @@ impl Fixture {
         if !is_byte_locked(dead - 1) {
             self.state.recover(tag(dead));
         }
+    }
+}
+
+/// The keys of a home, each with its value.
+#[derive(Default)]
+pub(crate) struct Keys(pub(crate) Vec<(Content, Vec<u64>)>);
+
+impl KeyBuffer for Keys {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+    fn truncate(&mut self, len: usize) {
+        self.0.truncate(len);
+    }
+    fn has(&self, from: usize, key: Option<&[u64]>) -> bool {
+        let keys = self.0[from..].iter();
+        let mut keys = keys.map(|(content, words)| &words[..content.key_words]);
+        keys.any(|one| Some(one) == key)
+    }
+    fn push(&mut self, content: &Content, words: &[u64]) {
+        self.0.push((*content, words.to_vec()));
     }
 }
 
