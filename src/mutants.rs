@@ -24,6 +24,7 @@ fn list_mutants() {
         algorithm::manager::tests::MUTANTS,
         algorithm::manager::tests::GROWTH,
         algorithm::manager::tests::ITERATION,
+        algorithm::manager::tests::TWO_DEATHS,
         algorithm::promise::tests::MUTANTS,
         algorithm::promise::tests::LOST,
         algorithm::reentrant::tests::MUTANTS,

@@ -239,11 +239,15 @@ pub(crate) fn unlock_byte(index: u32, id: u32) {
 const SECOND_DEATH_UNNOTICED: core::ops::RangeInclusive<u32> = 750..=769;
 /// As those, in the models of an end that goes to a child: of the endpoint counts, and of a ring.
 const SECOND_DEATH_OF_A_CHILD_UNNOTICED: [u32; 2] = [517, 547];
+/// As those, in the models of a manager.
+const SECOND_DEATH_IN_A_MANAGER_UNNOTICED: core::ops::RangeInclusive<u32> = 906..=909;
 
 /// `F_OFD_GETLK` of byte `index`. An RMW, since the kernel's answer is never stale.
 pub(crate) fn is_byte_locked(index: u32) -> bool {
     step();
-    let mut unnoticed = SECOND_DEATH_UNNOTICED.chain(SECOND_DEATH_OF_A_CHILD_UNNOTICED);
+    let mut unnoticed = SECOND_DEATH_UNNOTICED
+        .chain(SECOND_DEATH_OF_A_CHILD_UNNOTICED)
+        .chain(SECOND_DEATH_IN_A_MANAGER_UNNOTICED);
     if unnoticed.any(mutation) && KERNEL.sleepers.lock().unwrap().deaths > 1 {
         return true;
     }

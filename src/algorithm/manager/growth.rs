@@ -171,7 +171,8 @@ impl Manager<'_> {
         word: ObjectWord,
     ) -> Option<Result<ObjectWord, ObjectRef>> {
         let before = self.before(index);
-        let now = self.word(before.index).first_attempt();
+        let found = self.word(before.index);
+        let now = found.first_attempt();
         if now == before.word && !mutation(890) {
             return Some(Err(before));
         }
@@ -179,6 +180,10 @@ impl Manager<'_> {
         if now != before.word.with(MOVED) && !is_live {
             // Unless another process was faster, and it was collected since.
             return (self.word(index) == word.with(LIVE)).then_some(Ok(word.with(LIVE)));
+        }
+        if mutation(901) {
+            // A seeded bug: what has moved is given back before what took its place is live.
+            self.change(before.index, found, REMOVED);
         }
         self.change(index, word, LIVE);
         Some(Ok(word.with(LIVE)))

@@ -196,6 +196,10 @@ impl<'a> Manager<'a> {
             if let Some(me) = me
                 && count(seen) > 0
             {
+                if mutation(899) {
+                    // A seeded bug: the hold is cleared before what the dead one held is recovered.
+                    cell.store(0, Ordering::Relaxed);
+                }
                 all &= self.visit_one(index, dead, me, &mut recover);
             }
             while owner(seen) == dead.bits() && !mutation(877) {

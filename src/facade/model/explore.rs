@@ -135,7 +135,7 @@ fn explore_steps(
 /// one run: every pair in a run of `--deaths 2`, else one in [`PAIRS_APART`], with one preemption
 /// fewer.
 ///
-/// The model has at most 20 steps for either, so that the pairs stay few.
+/// Neither has more than 60 steps, so that the pairs stay few; 20 are better.
 pub(crate) fn explore_two_deaths(body: impl Fn([Option<u32>; 2]) + Copy + Sync + Send + 'static) {
     const MOST: u32 = 60;
     let (apart, fewer) = if every_pair() {

@@ -38,8 +38,8 @@ mutants! {
 /// What another object has in its block.
 const OTHER: u64 = 99;
 
-struct Growing {
-    base: Arc<Fixture>,
+pub(super) struct Growing {
+    pub(super) base: Arc<Fixture>,
     writers: [MutexState; 2],
     numbers: [AtomicU64; 2],
     registry: ModelRegistry,
@@ -48,7 +48,7 @@ struct Growing {
 }
 
 impl Growing {
-    fn with_a() -> Arc<Self> {
+    pub(super) fn with_a() -> Arc<Self> {
         Arc::new(Self {
             base: Fixture::with_a(2),
             writers: [MutexState::new(), MutexState::new()],
@@ -95,7 +95,7 @@ impl Growing {
     }
 
     /// Lets "a" grow; whether it did.
-    fn grow(&self, me: Tag, peers: &impl Liveness) -> bool {
+    pub(super) fn grow(&self, me: Tag, peers: &impl Liveness) -> bool {
         let Ok(held) = self.base.open_as("a", me, peers) else {
             return false;
         };
@@ -128,7 +128,7 @@ impl Growing {
     }
 
     /// Adds one to the number of "a", wherever it is; whether there is such an object.
-    fn add(&self, me: Tag, peers: &impl Liveness) -> bool {
+    pub(super) fn add(&self, me: Tag, peers: &impl Liveness) -> bool {
         for _ in 0..4 {
             let held = match self.base.open_as("a", me, peers) {
                 Ok(held) => held,
@@ -159,7 +159,7 @@ impl Growing {
     }
 
     /// Recovers what `dead` holds; its byte says whether it is dead.
-    fn reap(&self, id: u32, dead: u32) {
+    pub(super) fn reap(&self, id: u32, dead: u32) {
         if !is_byte_locked(dead - 1) {
             self.recover(id, dead);
         }
@@ -182,7 +182,7 @@ impl Growing {
     }
 
     /// Asserts that "a" is there with all additions, or one more by a killed process.
-    fn has_all(&self, id: u32) {
+    pub(super) fn has_all(&self, id: u32) {
         let made = self.made.load(Ordering::Acquire);
         let found = self.load(id).expect("the object is lost");
         assert!(
