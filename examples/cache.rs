@@ -1,6 +1,7 @@
-//! A cache that one process fills and three others read, while it is filled.
+//! A cache that one process fills and three others read, while it is filled. It begins with room
+//! for one value, and grows; readers go on meanwhile.
 
-use crossdock::{Dict, Segment, process};
+use crossdock::{Dict, Manager, process};
 
 /// How often three to the power of `exponent` is looked up before it is there.
 fn look_up((cache, exponents): (Dict<u32, String>, Vec<u32>)) -> Result<String, crossdock::Error> {
@@ -28,7 +29,8 @@ fn fill(cache: Dict<u32, String>) -> Result<(), crossdock::Error> {
 
 fn main() -> Result<(), crossdock::Error> {
     process::init(); // the other processes begin, and end, here
-    let cache = Segment::anonymous()?.create::<Dict<u32, String>>("powers", 50)?;
+    let manager = Manager::new(64 << 10)?;
+    let cache = manager.dict::<u32, String>("powers", 1)?; // one at first
     // A daemon ends with this process, should it be killed before the cache is full.
     let daemon = process::Builder::new().daemon(true);
     let mut readers = Vec::new();

@@ -1,10 +1,10 @@
-//! A pool counts the words of texts into one dictionary; a worker that is killed in the middle
-//! costs its text a second attempt, and no word is counted twice.
+//! A pool counts the words of texts into one dictionary, which grows; a worker that is killed in
+//! the middle costs its text a second attempt, and no word is counted twice.
 
 use std::collections::BTreeMap;
 
 use crossdock::process::{self, Pool};
-use crossdock::{Dict, Segment, Set};
+use crossdock::{Dict, Manager, Set};
 
 type Counts = Dict<String, BTreeMap<usize, u32>>;
 
@@ -31,10 +31,9 @@ fn count(
 
 fn main() -> Result<(), crossdock::Error> {
     process::init(); // the workers begin, and end, here
-    let segment = Segment::anonymous()?;
-    let options = crossdock::object::ObjectOptions::new(200).bytes_each(32);
-    let counts = segment.create::<Counts>("counts", options)?;
-    let seen = segment.create::<Set<usize>>("seen", 8)?;
+    let manager = Manager::new(256 << 10)?;
+    let counts: Counts = manager.dict("counts", 1)?; // room for one word at first
+    let seen = manager.set::<usize>("seen", 1)?;
     let texts = [
         "the rye and the wheat and the oats",
         "the miller the baker and the oven",
