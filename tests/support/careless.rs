@@ -1,37 +1,19 @@
 //! Other code of a process, which does to descriptors and mappings what it likes.
 #![expect(dead_code, reason = "each test crate uses its part of it")]
 
-use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
-
 use crossdock::Segment;
 
 use super::process::{Child, Line, child};
 
+#[path = "unmap.rs"]
+mod unmap;
+
 /// Unused on purpose: there is always something here that some test crate has no need of.
 const NOT_ALL_OF_IT: () = ();
 
-/// Takes its membership from this process, as the kernel would be asked to by code that unmaps what
-/// it has not mapped: the page that holds its lock is gone.
+/// Takes its membership from this process.
 pub(crate) fn lose_membership(segment: &Segment) {
-    let inode = std::fs::File::from(segment.as_fd().try_clone_to_owned().unwrap())
-        .metadata()
-        .unwrap()
-        .ino();
-    let maps = std::fs::read_to_string("/proc/thread-self/maps").unwrap();
-    let pages: Vec<usize> = maps
-        .lines()
-        .filter_map(|line| {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            let is_it = fields[1] == "---s" && fields[4].parse() == Ok(inode);
-            let start = fields[0].split('-').next().unwrap();
-            is_it.then(|| usize::from_str_radix(start, 16).unwrap())
-        })
-        .collect();
-    assert_eq!(pages.len(), 1, "{maps}");
-    // SAFETY: what a careless library does to memory that is not its own; nobody reads this page.
-    let result = unsafe { libc::munmap(std::ptr::without_provenance_mut(pages[0]), 4096) };
-    assert_eq!(result, 0, "munmap");
+    unmap::unmap_lock(segment).unwrap();
 }
 
 pub(crate) fn close_all_from_3() {

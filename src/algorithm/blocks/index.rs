@@ -149,9 +149,23 @@ impl Blocks<'_> {
 
     /// The number of keys. It may be stale when it is returned.
     pub(crate) fn len(self) -> u64 {
-        let (len, _) = self.table(self.root());
+        let root = self.root();
+        let (len, slots) = self.table(root);
         // ORDERING: Relaxed; the value may be stale.
-        number_of(len.load(Ordering::Relaxed))
+        let len = len.load(Ordering::Relaxed);
+        let number = root.edition().number(len);
+        let number = number.or_else(|| mutation(910).then(|| number_of(len)));
+        number.unwrap_or_else(|| Self::count_keys(slots))
+    }
+
+    /// The number of slots that name a block, for a length that a former owner stored: it was
+    /// reaped alive, and no owner has needed the length since.
+    #[cold]
+    fn count_keys(slots: &[AtomicU64]) -> u64 {
+        let named = slots
+            .iter()
+            .filter(|slot| Self::slot(slot).block().is_some());
+        named.count() as u64
     }
 
     /// Calls `found` with each key whose home is the slot `home`; with `None` if all of them come

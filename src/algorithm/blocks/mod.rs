@@ -68,7 +68,7 @@
 //! |---|---|
 //! | commits: a slot or a length | before the successor's sweep has given that word its edition: the sweep finds it made. After: the CAS fails |
 //! | flips | as above, by the CAS of the root |
-//! | stores where the free blocks are, the length of an index, how many slots are not empty | a word of an earlier edition, which an owner that needs it finds, and sweeps |
+//! | stores where the free blocks are, the length of an index, how many slots are not empty | a word of an earlier edition, which an owner that needs it finds, and sweeps; `len` counts the slots meanwhile |
 //! | takes a block, fills a slot of the table that is not current | the CAS fails if a successor changed the word: it expects what was there when the root still had its edition |
 //! | writes the words of a block that it took before | if a successor takes the same block meanwhile: a word of another value |
 //!

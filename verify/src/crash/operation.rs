@@ -168,15 +168,19 @@ impl Base {
 
     /// Every byte of the segment, and who is alive in the eyes of others.
     pub(crate) fn image(&self, image: &mut Vec<u8>) -> Rig {
-        let len = usize::try_from(self.segment.len())?;
-        image.resize(len, 0);
-        self.file.read_exact_at(image, 0)?;
+        self.bytes(image)?;
         for one in self.segment.participants() {
             image.extend(one.index.to_le_bytes());
             image.extend(one.generation.to_le_bytes());
             image.push(one.alive.into());
         }
         Ok(())
+    }
+
+    /// Every byte of the segment: no process is asked for, and so found dead.
+    pub(crate) fn bytes(&self, bytes: &mut Vec<u8>) -> Rig {
+        bytes.resize(usize::try_from(self.segment.len())?, 0);
+        Ok(self.file.read_exact_at(bytes, 0)?)
     }
 
     /// The segment's file, for victims that do what the library never would.
@@ -261,6 +265,12 @@ pub(crate) trait Operation {
     /// Whether survivors reap at all: a seeded bug of the registry is that they do not.
     fn survivors_reap(&self) -> bool {
         true
+    }
+
+    /// Whether it matters what the victim has looked at before a change that it makes, as if others
+    /// go on in its place: then it is stopped right before each of them as well.
+    fn decides_before(&self) -> bool {
+        false
     }
 
     /// Whether a victim that has ended must be gone from the registry before any process reaps.

@@ -138,6 +138,8 @@ struct Record {
     changes: BTreeSet<usize>,
     /// The steps that were system calls.
     calls: BTreeSet<usize>,
+    /// Whether the steps before changes are points.
+    before_changes: bool,
     trail: Trail,
     /// Whether it is killed after each of the steps.
     is_short: bool,
@@ -153,6 +155,7 @@ impl Record {
             steps: 0,
             changes: BTreeSet::new(),
             calls: BTreeSet::new(),
+            before_changes: operation.decides_before(),
             trail: Trail::default(),
             is_short: false,
         };
@@ -186,7 +189,8 @@ impl Record {
         let everywhere = full || self.is_short;
         let near = move |k: &usize| {
             let changed = self.changes.contains(k) || self.changes.contains(&(k.wrapping_sub(1)));
-            *k == 0 || changed || self.calls.contains(k)
+            let changes = self.before_changes && self.changes.contains(&(k + 1));
+            *k == 0 || changed || changes || self.calls.contains(k)
         };
         let thin = !full && THIN.load(Relaxed) && self.steps > VERY_FEW_STEPS;
         let far = move |k: &usize| everywhere && (!thin || k.is_multiple_of(STRIDE));

@@ -23,7 +23,8 @@ mutants! {
         657 "a commit expects a word of another edition",
         555 "a block is taken without a look at the root",
         556 "a table is filled without a look at the root",
-        558 "what a writer did not commit is used again first";
+        558 "what a writer did not commit is used again first",
+        910 "the length that a reaped process stored counts";
     model_blocks_a_waiter_that_was_reaped_as_it_swept_loses_no_block:
         653 "a waiter sweeps as an owner of the same edition, and tells none";
 }
@@ -101,8 +102,12 @@ impl Shared {
         })
     }
 
+    /// What each key has. As many keys as there are, are counted.
     fn keys(&self) -> [Option<u64>; 2] {
-        [&FIRST, &OTHER].map(|words| self.object.get(words))
+        let keys = [&FIRST, &OTHER].map(|words| self.object.get(words));
+        let len = self.object.blocks().len();
+        assert_eq!(len, keys.iter().flatten().count() as u64, "{keys:?}");
+        keys
     }
 
     fn values(&self) -> Vec<u64> {

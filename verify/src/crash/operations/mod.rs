@@ -46,6 +46,7 @@ mod permits;
 mod pipe;
 mod promise;
 mod queue;
+mod reaped;
 mod ring;
 mod rwlock;
 mod shelf;
@@ -86,6 +87,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         work::LISTED_CHANNELS,
         snapshot::LISTED,
         objects::LISTED,
+        reaped::LISTED,
         managed::LISTED,
         growing::LISTED,
     ]

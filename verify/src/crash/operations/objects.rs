@@ -14,7 +14,7 @@ use crate::process::Rig;
 
 /// What the victim does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
+pub(super) enum Verb {
     /// Sets a key that is not there.
     Insert,
     /// Replaces the value of a key, by one of another length.
@@ -32,22 +32,23 @@ enum Verb {
     Sweep,
 }
 
-struct Changing {
-    verb: Verb,
-    seeded: bool,
+pub(super) struct Changing {
+    pub(super) verb: Verb,
+    pub(super) seeded: bool,
 }
 
-type Contents = (BTreeMap<u32, Vec<u8>>, Vec<u32>, String);
+/// What the dictionary, the list and the single value have.
+pub(super) type Contents = (BTreeMap<u32, Vec<u8>>, Vec<u32>, String);
 
-struct World {
-    base: Base,
-    objects: Objects,
+pub(super) struct World {
+    pub(super) base: Base,
+    pub(super) objects: Objects,
 }
 
-struct Objects {
-    dict: Dict<u32, Vec<u8>>,
-    list: List<u32>,
-    shared: Shared<String>,
+pub(super) struct Objects {
+    pub(super) dict: Dict<u32, Vec<u8>>,
+    pub(super) list: List<u32>,
+    pub(super) shared: Shared<String>,
 }
 
 impl Objects {
@@ -62,7 +63,7 @@ impl Objects {
     }
 
     /// All that the objects have, by reads that take no lock.
-    fn contents(&self) -> Rig<Contents> {
+    pub(super) fn contents(&self) -> Rig<Contents> {
         let dict = self.dict.iter().collect::<Result<_, _>>()?;
         Ok((dict, self.list.slice(..)?, self.shared.load()?))
     }
@@ -76,17 +77,31 @@ impl Objects {
         let values = (0..1_000).take_while(|value| self.list.push(value).is_ok());
         Ok([keys, values.count()])
     }
+
+    /// Complains if keys or room are missing after a change, which clears up; then nothing is left.
+    pub(super) fn check_room(&self, scene: &mut Scene) -> Rig {
+        let (keys, snapshot) = (self.dict.len(), self.dict.snapshot()?);
+        if keys != snapshot.len() as u64 {
+            scene.lost(format!("{keys} keys, and {snapshot:?}"));
+        }
+        let room = self.room()?;
+        let expected = Self::of(&Base::of_size(2, SIZE)?)?.room()?;
+        if room != expected {
+            scene.lost(format!("room for {room:?} values and not for {expected:?}"));
+        }
+        Ok(())
+    }
 }
 
 #[derive(Default)]
-struct Seen {
-    /// What others saw while the victim was stopped.
-    contents: Option<Contents>,
+pub(super) struct Seen {
+    /// What others saw last while the victim was stopped.
+    pub(super) contents: Option<Contents>,
 }
 
 impl Changing {
     /// What the objects have before the victim's operation and after it.
-    fn before_and_after(&self) -> [Contents; 2] {
+    pub(super) fn before_and_after(&self) -> [Contents; 2] {
         let dict = BTreeMap::from([(1, vec![1; 3]), (2, vec![2; 60])]);
         let before = (dict, vec![30, 10, 20], "first".to_owned());
         let mut after = before.clone();
@@ -105,7 +120,7 @@ impl Changing {
     }
 
     /// The victim's operation; `seeded`, in two steps that should be one.
-    fn change(&self, objects: &Objects) -> Result<(), crossdock::Error> {
+    pub(super) fn change(&self, objects: &Objects) -> Result<(), crossdock::Error> {
         let Objects { dict, list, shared } = objects;
         match self.verb {
             Verb::Insert | Verb::Sweep if self.seeded => {
@@ -178,25 +193,18 @@ impl Changing {
             scene.lost("a change that others had seen");
         }
         // A change clears up what is left, and changes nothing else.
-        let (kept, snapshot) = (
-            world.objects.dict.update(&1, |_| ())?,
-            world.objects.dict.snapshot()?,
-        );
-        let keys = world.objects.dict.len();
-        if kept.is_some() != world.objects.dict.contains_key(&1)? || keys != snapshot.len() as u64 {
-            scene.lost(format!("{keys} keys, and {snapshot:?}"));
+        let kept = world.objects.dict.update(&1, |_| ())?;
+        if kept.is_some() != world.objects.dict.contains_key(&1)? {
+            scene.lost("a key that was there");
         }
         self.check(&world.objects.contents()?, done, scene);
-        // The next change clears up, and all room is there.
-        let room = world.objects.room()?;
-        let expected = Objects::of(&Base::of_size(2, SIZE)?)?.room()?;
-        if room != expected {
-            scene.lost(format!("room for {room:?} values and not for {expected:?}"));
-        }
-        Ok(())
+        // All room is there.
+        world.objects.check_room(scene)
     }
 }
 
+/// Where in an object the word of its writers' mutex is.
+pub(super) const LOCK: u64 = 128;
 /// A mutex whose owner has died.
 const OWNER_DIED: u32 = 1 << 30;
 /// The bytes of a segment with all objects.
@@ -215,7 +223,7 @@ impl Operation for Changing {
         objects.dict.insert(&2, &vec![2; 60])?;
         objects.list.extend([30, 10, 20])?;
         if self.verb == Verb::Sweep {
-            let lock = base.offset_of("dict")? + 128;
+            let lock = base.offset_of("dict")? + LOCK;
             base.file().write_all_at(&OWNER_DIED.to_le_bytes(), lock)?;
         }
         Ok(World { base, objects })
