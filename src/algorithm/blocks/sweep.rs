@@ -126,7 +126,10 @@ impl<'a> Writer<'a> {
                 None => return Ok(false),
             }
         }
-        self.put_unfinished_last(free)?;
+        match self.put_unfinished_last(free) {
+            Err(WriteError::MembershipLost) if !mutation(925) => return Ok(false),
+            ordered => ordered?,
+        }
         let writer = self.blocks.state.writer();
         let used = self.blocks.count() - free;
         writer.filled.store(own.stamp(filled), relaxed);

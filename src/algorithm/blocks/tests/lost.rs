@@ -3,10 +3,10 @@
 
 use loom::sync::Arc;
 
-use super::super::Shape;
 use super::super::write::{WriteError, Writer};
+use super::super::{Edition, Shape};
 use super::fixture::{FIRST, Fixture, OTHER, key, value};
-use crate::facade::model::{explore_one_less, explore_stops, stopped_process};
+use crate::facade::model::{explore, explore_one_less, explore_stops, stopped_process};
 use crate::facade::{Deadline, mutants};
 use crate::participant::stage::{ModelRegistry, StartWith, finish, tag};
 
@@ -27,6 +27,8 @@ mutants! {
         910 "the length that a reaped process stored counts";
     model_blocks_a_waiter_that_was_reaped_as_it_swept_loses_no_block:
         653 "a waiter sweeps as an owner of the same edition, and tells none";
+    model_blocks_a_sweep_that_a_former_owner_disturbs_begins_again:
+        925 "a sweep that is disturbed as it puts blocks in order says that the membership is lost";
 }
 
 struct Shared {
@@ -328,5 +330,35 @@ fn model_blocks_a_reaped_writer_makes_no_list_longer() {
         ]);
         let second = shared.object.at(1);
         assert!(matches!(second, None | Some(5)), "{second:?}");
+    });
+}
+
+/// Hunts: a sweep that takes a former owner's store to the ring for the loss of its own membership.
+#[test]
+fn model_blocks_a_sweep_that_a_former_owner_disturbs_begins_again() {
+    explore(|| {
+        let shared = Shared::with(Fixture::roomy(Shape::Single));
+        finish([
+            shared.start(1, None, |lost| {
+                let former = Writer {
+                    blocks: lost.object.blocks(),
+                    me: tag(1),
+                    is_successor: false,
+                    edition: Edition::of(0),
+                };
+                // A step of it as it frees a block.
+                former.store_free(1, 3);
+            }),
+            shared.start(2, None, |other| {
+                let lock = other.object.state().lock();
+                let never = Deadline::never();
+                let held = lock.lock(tag(1), &other.registry.liveness(1), &never);
+                assert!(held.is_ok());
+                other.reap();
+                assert_eq!(other.store(2, 7), Ok(Some(1)));
+                assert_eq!(other.store(2, 8), Ok(Some(2)));
+            }),
+        ]);
+        assert_eq!(shared.object.load(), 8);
     });
 }
