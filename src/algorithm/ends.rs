@@ -19,10 +19,10 @@
 //!
 //! (E1), (E4) and (E5) of `endpoints`.
 
+use crate::participant::Liveness;
 use crate::participant::endpoints::{Endpoint, EndpointCounts, EndpointError};
 #[cfg(any(loom, feature = "process"))]
 use crate::participant::hand_over::{Ends, HandOver, TakeOverError};
-use crate::participant::{Liveness, Tag};
 use crate::wait::event_count::EventCount;
 
 /// A queue whose senders and receivers are counted.
@@ -37,21 +37,16 @@ pub(crate) trait CountedEnds {
     fn wake_all(&self);
 
     /// Increments the count of participant `me` at an endpoint.
-    fn count_at(
-        &self,
-        endpoint: Endpoint,
-        me: Tag,
-        peers: &impl Liveness,
-    ) -> Result<(), EndpointError> {
-        if self.endpoints().count(endpoint, me, peers)? {
+    fn count_at(&self, endpoint: Endpoint, peers: &impl Liveness) -> Result<(), EndpointError> {
+        if self.endpoints().count(endpoint, peers)? {
             self.event(endpoint.other()).notify_all();
         }
         Ok(())
     }
 
     /// Decrements the count of participant `me` at an endpoint.
-    fn uncount(&self, endpoint: Endpoint, me: Tag, peers: &impl Liveness) {
-        if self.endpoints().uncount(endpoint, me, peers) {
+    fn uncount(&self, endpoint: Endpoint, peers: &impl Liveness) {
+        if self.endpoints().uncount(endpoint, peers) {
             self.wake_all();
         }
     }
@@ -59,14 +54,9 @@ pub(crate) trait CountedEnds {
 
 #[cfg(any(loom, feature = "process"))]
 impl<Q: CountedEnds> Ends for Q {
-    fn take_over(
-        &self,
-        end: HandOver,
-        me: Tag,
-        peers: &impl Liveness,
-    ) -> Result<(), TakeOverError> {
+    fn take_over(&self, end: HandOver, peers: &impl Liveness) -> Result<(), TakeOverError> {
         let end_as_of = (end.endpoint, end.as_of);
-        let taken = self.endpoints().take_over(end_as_of, me, peers);
+        let taken = self.endpoints().take_over(end_as_of, peers);
         taken.map_err(|(error, settled)| {
             if settled {
                 self.wake_all();
@@ -75,7 +65,7 @@ impl<Q: CountedEnds> Ends for Q {
         })
     }
 
-    fn give_up(&self, endpoint: Endpoint, me: Tag, peers: &impl Liveness) {
-        self.uncount(endpoint, me, peers);
+    fn give_up(&self, endpoint: Endpoint, peers: &impl Liveness) {
+        self.uncount(endpoint, peers);
     }
 }

@@ -63,7 +63,7 @@ pub(crate) mod unowned {
 /// Entries without ends.
 #[cfg(any(loom, feature = "process"))]
 pub(crate) mod no_ends {
-    use super::{Located, Region, Tag};
+    use super::{Located, Region};
     use crate::participant::Liveness;
     use crate::participant::hand_over::{HandOverStep, TakeOverError};
 
@@ -71,7 +71,6 @@ pub(crate) mod no_ends {
     pub(crate) fn perform(
         _: &Located<'_, impl Region>,
         _: HandOverStep,
-        _: Tag,
         _: &impl Liveness,
     ) -> Option<Result<(), TakeOverError>> {
         None

@@ -74,23 +74,17 @@ pub(crate) enum HandOverStep {
 /// The ends of an entry, whatever its kind.
 pub(crate) trait Ends {
     /// Makes the end that `end.from` hands over the end of `me`.
-    fn take_over(&self, end: HandOver, me: Tag, peers: &impl Liveness)
-    -> Result<(), TakeOverError>;
+    fn take_over(&self, end: HandOver, peers: &impl Liveness) -> Result<(), TakeOverError>;
 
     /// Gives up an end of `me` that was taken over and that no handle has.
-    fn give_up(&self, endpoint: Endpoint, me: Tag, peers: &impl Liveness);
+    fn give_up(&self, endpoint: Endpoint, peers: &impl Liveness);
 
     /// Does one of the two.
-    fn perform(
-        &self,
-        step: HandOverStep,
-        me: Tag,
-        peers: &impl Liveness,
-    ) -> Result<(), TakeOverError> {
+    fn perform(&self, step: HandOverStep, peers: &impl Liveness) -> Result<(), TakeOverError> {
         match step {
-            HandOverStep::TakeOver(end) => self.take_over(end, me, peers),
+            HandOverStep::TakeOver(end) => self.take_over(end, peers),
             HandOverStep::GiveUp(endpoint) => {
-                self.give_up(endpoint, me, peers);
+                self.give_up(endpoint, peers);
                 Ok(())
             }
         }

@@ -126,7 +126,7 @@ impl HolderWord {
     }
 
     /// Claims the word for `me`, unless a live participant holds it.
-    pub(crate) fn claim(&self, me: Tag, peers: &impl Liveness) -> Result<(), HolderError> {
+    pub(crate) fn claim(&self, peers: &impl Liveness) -> Result<(), HolderError> {
         loop {
             // ORDERING: Acquire; pairs with (M3) below.
             let seen = HolderState(self.0.load(Ordering::Acquire));
@@ -139,18 +139,18 @@ impl HolderWord {
             }
             // ORDERING: Acquire; pairs with (S3) in `leave` and `recover`. Release; (M3).
             let claiming = Ordering::AcqRel;
-            let claimed = self
-                .0
-                .compare_exchange(seen.0, me.bits(), claiming, Ordering::Relaxed);
+            let claimed =
+                self.0
+                    .compare_exchange(seen.0, peers.me().bits(), claiming, Ordering::Relaxed);
             if claimed.is_ok() {
-                return self.stay(seen, me, peers);
+                return self.stay(seen, peers);
             }
         }
     }
 
     /// Keeps the word for `me` if it is still a participant; puts it back to the state `before`
     /// otherwise.
-    fn stay(&self, before: HolderState, me: Tag, peers: &impl Liveness) -> Result<(), HolderError> {
+    fn stay(&self, before: HolderState, peers: &impl Liveness) -> Result<(), HolderError> {
         if is_still_registered(peers, 605) {
             return Ok(());
         }
@@ -164,7 +164,7 @@ impl HolderWord {
         if !mutation(606) {
             let _ = self
                 .0
-                .compare_exchange(me.bits(), was, release, Ordering::Relaxed);
+                .compare_exchange(peers.me().bits(), was, release, Ordering::Relaxed);
         }
         Err(HolderError::MembershipLost)
     }
@@ -200,12 +200,8 @@ impl HolderWord {
 
     /// Takes the word over for `me` from the participant `from`, which hands it over.
     #[cfg(any(loom, feature = "process"))]
-    pub(crate) fn take_over(
-        &self,
-        from: Tag,
-        me: Tag,
-        peers: &impl Liveness,
-    ) -> Result<(), TakeOverError> {
+    pub(crate) fn take_over(&self, from: Tag, peers: &impl Liveness) -> Result<(), TakeOverError> {
+        let me = peers.me();
         // ORDERING: Acquire; pairs with (S3): what the giver stored. Release; (M3).
         let both = Ordering::AcqRel;
         let mut expected = from.bits();

@@ -68,6 +68,9 @@ impl SlowEvent {
 
 /// What one participant knows about the others.
 pub(crate) trait Liveness {
+    /// Returns the tag of the calling participant.
+    fn me(&self) -> Tag;
+
     /// Returns whether the process with this tag is a participant. Its own tag always is.
     ///
     /// Never errs to dead: only the kernel decides that a process is.

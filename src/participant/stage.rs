@@ -94,6 +94,9 @@ pub(crate) fn finish(processes: impl IntoIterator<Item = JoinHandle<bool>>) {
 pub(crate) struct KernelLiveness(pub(crate) u32);
 
 impl Liveness for KernelLiveness {
+    fn me(&self) -> Tag {
+        tag(self.0)
+    }
     fn is_alive(&self, other: Tag) -> bool {
         other == tag(self.0) || is_byte_locked(other.index())
     }
@@ -109,6 +112,9 @@ impl Liveness for KernelLiveness {
 pub(crate) struct ReapingLiveness<F>(pub(crate) u32, pub(crate) F);
 
 impl<F: Fn(u32)> Liveness for ReapingLiveness<F> {
+    fn me(&self) -> Tag {
+        tag(self.0)
+    }
     fn is_alive(&self, other: Tag) -> bool {
         KernelLiveness(self.0).is_alive(other)
     }
@@ -196,6 +202,9 @@ pub(crate) struct RegistryLiveness<'a> {
 impl Liveness for RegistryLiveness<'_> {
     const KNOWS_UNREGISTERED: bool = true;
 
+    fn me(&self) -> Tag {
+        self.me
+    }
     fn is_alive(&self, other: Tag) -> bool {
         other == self.me || !self.is_unregistered(other) && is_byte_locked(other.index())
     }

@@ -15,9 +15,12 @@ pub(crate) struct TestLiveness {
     all_alive: bool,
     dead: Option<Tag>,
     is_member: bool,
+    /// The caller, if it is not [`me`].
+    caller: Option<Tag>,
 }
 
 pub(crate) const ALIVE: TestLiveness = TestLiveness {
+    caller: None,
     all_alive: true,
     dead: None,
     is_member: true,
@@ -38,9 +41,18 @@ impl TestLiveness {
         let dead = Some(dead);
         Self { dead, ..ALIVE }
     }
+
+    /// Returns the same liveness, as the participant `caller` is told.
+    pub(crate) fn of(self, caller: Tag) -> Self {
+        let caller = Some(caller);
+        Self { caller, ..self }
+    }
 }
 
 impl Liveness for TestLiveness {
+    fn me(&self) -> Tag {
+        self.caller.unwrap_or_else(me)
+    }
     fn is_alive(&self, tag: Tag) -> bool {
         self.all_alive && self.dead != Some(tag)
     }

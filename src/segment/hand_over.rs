@@ -47,6 +47,6 @@ impl Segment {
         let record = found.map_err(|_| TakeOverError::Corrupt)?.record;
         let entry = EntryBytes::located(&self.mapping, &record);
         let peers = SegmentLiveness::new(&self.mapping, self.mapping.participants(), me);
-        recover::perform(&entry, step, me, &peers)
+        recover::perform(&entry, step, &peers)
     }
 }

@@ -196,7 +196,7 @@ impl ManagedEntry {
     pub(crate) fn room(&self) -> Result<Room, EntryError> {
         self.with(|manager, me, peers| {
             peers.reap(true);
-            let room = manager.room(me, peers, &mut Extents::default());
+            let room = manager.room(peers, &mut Extents::default());
             room.map_err(|refused| self.not_made("", 0, refused, me))
         })?
     }

@@ -427,6 +427,11 @@ impl Liveness for SegmentLiveness<'_> {
     const KNOWS_UNREGISTERED: bool = true;
 
     #[inline(always)]
+    fn me(&self) -> Tag {
+        self.me
+    }
+
+    #[inline(always)]
     fn is_unregistered(&self, tag: Tag) -> bool {
         let entry = self.registry.get(tag.index() as usize);
         !entry.is_some_and(|entry| entry.is_live(tag))

@@ -166,10 +166,7 @@ impl Segment {
                 prepare(&bytes, config);
             }
         };
-        let created = self
-            .mapping
-            .directory()
-            .create(record, me, &others, prepare);
+        let created = self.mapping.directory().create(record, &others, prepare);
         let found = created.map_err(|refused| match refused {
             NotCreated::Control(MutexError::MembershipLost) => {
                 EntryError::from(Membership::membership_lost(&self.mapping, me))

@@ -29,12 +29,11 @@ macro_rules! dispatch {
         pub(crate) fn perform(
             entry: &Located<'_, impl Region>,
             step: HandOverStep,
-            me: Tag,
             peers: &impl Liveness,
         ) -> Result<(), TakeOverError> {
             let performed = match Kind::from_number(entry.record.kind) {
                 $(Some(Kind::$kind) => {
-                    crate::algorithm::$($ends)::+::perform(entry, step, me, peers)
+                    crate::algorithm::$($ends)::+::perform(entry, step, peers)
                 })+
                 None => None,
             };

@@ -286,7 +286,7 @@ impl<T> Mutex<T> {
         let (data, state, own) = (self.data, self.state.state(), self.state.own());
         let panicking = std::thread::panicking();
         let me = own.current().ok_or(Unclean(None))?;
-        let held = state.lock_clean(me, &self.state.liveness(me))?;
+        let held = state.lock_clean(&self.state.liveness(me))?;
         Ok(MutexGuard {
             data,
             state,
@@ -332,7 +332,7 @@ impl<T> Mutex<T> {
     ) -> Result<MutexGuard<'_, T>, TryLockError<MutexGuard<'_, T>>> {
         self.state.put_back(unclean);
         let me = self.state.tag()?;
-        let tried = self.state.try_lock_contended(me, &self.state.liveness(me));
+        let tried = self.state.try_lock_contended(&self.state.liveness(me));
         self.told(tried, me)
     }
 
@@ -343,7 +343,7 @@ impl<T> Mutex<T> {
     ) -> Result<MutexGuard<'_, T>, TryLockError<MutexGuard<'_, T>>> {
         let me = self.state.tag()?;
         let others = self.state.liveness(me);
-        let waited = self.state.lock_contended(me, &others, deadline);
+        let waited = self.state.lock_contended(&others, deadline);
         self.told(waited, me)
     }
 

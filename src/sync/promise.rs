@@ -156,7 +156,7 @@ impl<T> Promise<T> {
     pub fn claim(&self) -> Result<PromiseClaim<'_, T>, ClaimPromiseError> {
         let me = self.me()?;
         let others = self.state.liveness(me);
-        match self.state.claim(me, this_thread(), &others) {
+        match self.state.claim(this_thread(), &others) {
             Ok(()) => Ok(PromiseClaim {
                 promise: self,
                 own: self.state.own(),

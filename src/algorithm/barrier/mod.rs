@@ -240,12 +240,8 @@ impl Barrier<'_> {
 
     /// Arrives at a free seat, the one at `from` if that is free; never waits. The phase is broken:
     /// [`TryError::Disconnected`]; all seats are taken: [`TryError::Busy`].
-    pub(crate) fn arrive(
-        self,
-        from: usize,
-        me: Tag,
-        peers: &impl Liveness,
-    ) -> Result<Arrival, TryError> {
+    pub(crate) fn arrive(self, from: usize, peers: &impl Liveness) -> Result<Arrival, TryError> {
+        let me = peers.me();
         let mut full = None;
         loop {
             let phase = self.state.phase();
@@ -260,7 +256,7 @@ impl Barrier<'_> {
                 in_time.then(|| arrived.in_generation(generation))
             };
             match self.walk(from, take) {
-                Walk::Taken(index) => return self.stay(Arrival { index, phase }, me, peers),
+                Walk::Taken(index) => return self.stay(Arrival { index, phase }, peers),
                 // A free seat of another generation than the last one is one of a later phase.
                 Walk::Refused if self.state.phase() == phase => return Err(TryError::Corrupt),
                 Walk::Refused | Walk::Changed => {}
@@ -271,18 +267,13 @@ impl Barrier<'_> {
 
     /// Registers a party, and returns the index of its seat; never waits. All seats are taken:
     /// [`TryError::Busy`].
-    pub(crate) fn register(
-        self,
-        from: usize,
-        me: Tag,
-        peers: &impl Liveness,
-    ) -> Result<usize, TryError> {
+    pub(crate) fn register(self, from: usize, peers: &impl Liveness) -> Result<usize, TryError> {
         let mut full = None;
         loop {
-            match self.walk(from, |seat| Some(seat.held_by(me).registered())) {
+            match self.walk(from, |seat| Some(seat.held_by(peers.me()).registered())) {
                 Walk::Taken(index) => {
                     let phase = self.state.phase();
-                    return Ok(self.stay(Arrival { index, phase }, me, peers)?.index);
+                    return Ok(self.stay(Arrival { index, phase }, peers)?.index);
                 }
                 Walk::Refused | Walk::Changed => {}
                 Walk::Full(sum) => self.stay_full(sum, &mut full, peers)?,
@@ -294,7 +285,6 @@ impl Barrier<'_> {
     pub(crate) fn arrive_at(
         self,
         index: usize,
-        me: Tag,
         peers: &impl Liveness,
     ) -> Result<Arrival, TryError> {
         loop {
@@ -303,7 +293,7 @@ impl Barrier<'_> {
                 return Err(TryError::Disconnected);
             }
             let seat = self.load(index);
-            if seat.holder() != me.bits() {
+            if seat.holder() != peers.me().bits() {
                 return Err(TryError::MembershipLost);
             }
             let generation = phase.generation();
@@ -313,7 +303,7 @@ impl Barrier<'_> {
             }
             let arrived = seat.with(SeatState::Arrived).in_generation(generation);
             if !is_over && self.change(index, seat, arrived) {
-                return self.stay(Arrival { index, phase }, me, peers);
+                return self.stay(Arrival { index, phase }, peers);
             }
         }
     }
@@ -363,11 +353,11 @@ impl Barrier<'_> {
 
     /// Asks, after the own tag was put into a seat, whether it may stay.
     #[inline]
-    fn stay(self, arrival: Arrival, me: Tag, peers: &impl Liveness) -> Result<Arrival, TryError> {
+    fn stay(self, arrival: Arrival, peers: &impl Liveness) -> Result<Arrival, TryError> {
         if is_still_registered(peers, 786) {
             return Ok(arrival);
         }
-        self.recover_seat(arrival.index, me.bits());
+        self.recover_seat(arrival.index, peers.me().bits());
         Err(TryError::MembershipLost)
     }
 

@@ -21,8 +21,7 @@
 
 use super::{Arrival, Barrier, Outcome};
 use crate::facade::{Deadline, barrier_after_rmw, mutation};
-use crate::participant::Liveness;
-use crate::participant::Tag;
+use crate::participant::{Liveness, Tag};
 use crate::wait::WaitMode;
 use crate::wait::on_event::{EventOp, EventWaitError, TryError, wait};
 

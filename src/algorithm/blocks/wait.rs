@@ -52,7 +52,7 @@ impl<'a> Blocks<'a> {
         if !lock.peek().owner_died && !lock.holder(peers).is_ok_and(|owner| owner.is_some()) {
             return;
         }
-        let Ok(mut token) = lock.try_lock_contended(me, peers) else {
+        let Ok(mut token) = lock.try_lock_contended(peers) else {
             return;
         };
         let died = token.owner_died();

@@ -127,7 +127,7 @@ impl<'a> Blocks<'a> {
         let lock = self.state.lock();
         let (mut token, writer) = loop {
             let before = self.root();
-            let token = lock.lock(me, peers, deadline)?;
+            let token = lock.lock(peers, deadline)?;
             let mut writer = Writer::new(self, me);
             writer.is_successor = token.owner_died() || token.is_poisoned();
             // A successor of this process gives the root another edition than it had before.

@@ -259,9 +259,9 @@ impl<'a> LeaseTable<'a> {
         &self,
         chunk: usize,
         seen: u32,
-        me: Tag,
         peers: &impl Liveness,
     ) -> Result<Option<Leased>, ChunkError> {
+        let me = peers.me();
         let was_held = seen & Tag::MASK != 0;
         // A sleeper that waits for the dead holder waits for this one from now on.
         let wanted = if was_held && !mutation(341) {
@@ -312,7 +312,6 @@ impl<'a> LeaseTable<'a> {
         &self,
         chunk: usize,
         again: bool,
-        me: Tag,
         peers: &impl Liveness,
         mode: WalkMode,
     ) -> Result<ClaimOutcome, ChunkError> {
@@ -341,7 +340,7 @@ impl<'a> LeaseTable<'a> {
             } else {
                 word
             };
-            if let Some(leased) = self.take(chunk, word, me, peers)? {
+            if let Some(leased) = self.take(chunk, word, peers)? {
                 return Ok(ClaimOutcome::Got(leased));
             }
         }
@@ -353,14 +352,13 @@ impl<'a> LeaseTable<'a> {
     fn walk(
         &self,
         from: usize,
-        me: Tag,
         peers: &impl Liveness,
         mode: WalkMode,
     ) -> Result<ClaimOutcome, ChunkError> {
         let from = from.min(self.chunks.len());
         let mut found = ClaimOutcome::Done;
         for chunk in (from..self.chunks.len()).chain(0..from) {
-            match self.claim(chunk, false, me, peers, mode)? {
+            match self.claim(chunk, false, peers, mode)? {
                 got @ ClaimOutcome::Got(_) => return Ok(got),
                 ClaimOutcome::Done => {}
                 ClaimOutcome::Closed => found = ClaimOutcome::Closed,

@@ -39,7 +39,6 @@ use super::{
 };
 use crate::algorithm::rwlock::{LockHook, RwLock, RwLockError, WriterToken};
 use crate::facade::{Deadline, Ordering, mutation, ordering};
-use crate::participant::Tag;
 use crate::participant::{Liveness, is_still_registered};
 use crate::wait::{WaitMode, block_on, try_now};
 
@@ -66,12 +65,7 @@ impl LockHook for LeaseTable<'_> {
         self.state.word.load(Ordering::Relaxed) & TABLE_OPEN != 0 && !mutation(366)
     }
 
-    fn close(
-        &self,
-        _: Tag,
-        peers: &impl Liveness,
-        wait: Option<&Deadline>,
-    ) -> Result<(), RwLockError> {
+    fn close(&self, peers: &impl Liveness, wait: Option<&Deadline>) -> Result<(), RwLockError> {
         match self.close_chunks(peers, wait) {
             Ok(_) => Ok(()),
             Err(ChunkError::Corrupt { word }) => Err(RwLockError::Corrupt { word }),
@@ -196,12 +190,11 @@ impl Leases<'_> {
     pub(super) fn by_writer_mutex(
         &self,
         want: Want,
-        me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<ClaimOutcome, ChunkError> {
-        let token = self.lock.acquire(me, peers, wait)?;
-        let found = self.open(&token, want, me, peers, wait);
+        let token = self.lock.acquire(peers, wait)?;
+        let found = self.open(&token, want, peers, wait);
         self.lock.release(token);
         found
     }
@@ -211,7 +204,6 @@ impl Leases<'_> {
         &self,
         token: &WriterToken,
         want: Want,
-        me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<ClaimOutcome, ChunkError> {
@@ -241,7 +233,7 @@ impl Leases<'_> {
             table.set(word | TABLE_OPEN);
         }
         // INVARIANT: 1, since the table is open.
-        let found = table.find(want, me, peers, WalkMode::Opening);
+        let found = table.find(want, peers, WalkMode::Opening);
         if found != Err(ChunkError::MembershipLost) {
             table.open_all();
         }
@@ -251,11 +243,10 @@ impl Leases<'_> {
     /// Makes all chunks pending again, unless a live participant holds one.
     pub(crate) fn restart(
         &self,
-        me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<(), ChunkError> {
-        let token = self.lock.acquire(me, peers, wait)?;
+        let token = self.lock.acquire(peers, wait)?;
         let table = &self.table;
         let closed = table.close_chunks(peers, None);
         if closed.is_ok() {

@@ -40,13 +40,12 @@ impl<'a> LeaseTable<'a> {
     pub(super) fn find(
         &self,
         want: Want,
-        me: Tag,
         peers: &impl Liveness,
         mode: WalkMode,
     ) -> Result<ClaimOutcome, ChunkError> {
         match want {
-            Want::This(chunk) => self.claim(chunk, true, me, peers, mode),
-            Want::Any(from) => self.walk(from, me, peers, mode),
+            Want::This(chunk) => self.claim(chunk, true, peers, mode),
+            Want::Any(from) => self.walk(from, peers, mode),
         }
     }
 
@@ -152,7 +151,6 @@ impl<P: Liveness> WaitOp for Return<'_, P> {
 struct AnyChunk<'a, P> {
     leases: &'a Leases<'a>,
     from: usize,
-    me: Tag,
     peers: &'a P,
     wait: Option<&'a Deadline>,
     /// The outcome of a walk before the first attempt.
@@ -164,13 +162,12 @@ struct AnyChunk<'a, P> {
 
 impl<P: Liveness> AnyChunk<'_, P> {
     fn walk(&self, mode: WalkMode) -> Result<ClaimOutcome, ChunkError> {
-        self.leases.table.walk(self.from, self.me, self.peers, mode)
+        self.leases.table.walk(self.from, self.peers, mode)
     }
 
     fn by_writer_mutex(&self) -> Result<ClaimOutcome, ChunkError> {
         let want = Want::Any(self.from);
-        self.leases
-            .by_writer_mutex(want, self.me, self.peers, self.wait)
+        self.leases.by_writer_mutex(want, self.peers, self.wait)
     }
 
     /// Turns the outcome of a walk into that of an attempt.
@@ -264,13 +261,12 @@ impl Leases<'_> {
     pub(crate) fn lease_any(
         &self,
         from: usize,
-        me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<Option<Leased>, ChunkError> {
-        match self.table.walk(from, me, peers, WalkMode::Passing)? {
+        match self.table.walk(from, peers, WalkMode::Passing)? {
             ClaimOutcome::Got(leased) => Ok(Some(leased)),
-            found => self.wait_for_any(found, from, me, peers, wait),
+            found => self.wait_for_any(found, from, peers, wait),
         }
     }
 
@@ -279,14 +275,12 @@ impl Leases<'_> {
         &self,
         found: ClaimOutcome,
         from: usize,
-        me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<Option<Leased>, ChunkError> {
         let mut any = AnyChunk {
             leases: self,
             from,
-            me,
             peers,
             wait,
             found: Some(found),
@@ -306,18 +300,17 @@ impl Leases<'_> {
     pub(crate) fn lease_this(
         &self,
         chunk: usize,
-        me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<Leased, ChunkError> {
         let table = &self.table;
-        let mut found = table.find(Want::This(chunk), me, peers, WalkMode::Asking)?;
+        let mut found = table.find(Want::This(chunk), peers, WalkMode::Asking)?;
         loop {
             match found {
                 ClaimOutcome::Got(leased) => return Ok(leased),
                 ClaimOutcome::Taken(taken) => return Err(ChunkError::Leased(taken.holder)),
                 ClaimOutcome::Closed | ClaimOutcome::Done => {
-                    found = self.by_writer_mutex(Want::This(chunk), me, peers, wait)?;
+                    found = self.by_writer_mutex(Want::This(chunk), peers, wait)?;
                 }
             }
         }

@@ -201,10 +201,10 @@ impl<'a> Directory<'a> {
     pub(crate) fn create(
         self,
         mut record: Record,
-        me: Tag,
         peers: &impl Liveness,
         prepare: impl FnOnce(u64),
     ) -> Result<Found, NotCreated> {
+        let me = peers.me();
         if mutation(35) {
             return self
                 .create_locked(&mut record, me, prepare)
@@ -213,7 +213,7 @@ impl<'a> Directory<'a> {
         // A dead creator has left nothing to repair, see above.
         let mut held = self
             .control
-            .lock(me, peers, &Deadline::never())
+            .lock(peers, &Deadline::never())
             .map_err(NotCreated::Control)?;
         self.control.mark_consistent(&mut held);
         let created = self.create_locked(&mut record, me, prepare);

@@ -93,7 +93,7 @@ impl Manager<'_> {
     ) -> Result<HeldObject, NotMade> {
         let object = before.object;
         record.offset = before.record.offset;
-        self.locked(me, peers, |this| {
+        self.locked(peers, |this| {
             this.collect(peers);
             let seen = this.word(object.index);
             if seen.first_attempt() != object.word {

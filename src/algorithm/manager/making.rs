@@ -84,7 +84,7 @@ impl Manager<'_> {
         used: &mut impl ExtentBuffer,
         prepare: impl FnOnce(u64),
     ) -> Result<HeldObject, NotMade> {
-        self.locked(me, peers, |this| {
+        self.locked(peers, |this| {
             this.create_locked(record, me, peers, used, prepare)
         })
     }
@@ -92,11 +92,10 @@ impl Manager<'_> {
     /// Returns what is free, after what no participant holds was collected.
     pub(crate) fn room(
         self,
-        me: Tag,
         peers: &impl Liveness,
         used: &mut impl ExtentBuffer,
     ) -> Result<Room, NotMade> {
-        self.locked(me, peers, |this| {
+        self.locked(peers, |this| {
             this.collect(peers);
             let mut room = Room::default();
             let records = (0..this.count()).filter(|index| this.word(*index).state() == FREE);
@@ -114,12 +113,11 @@ impl Manager<'_> {
     /// each owner does first: to collect.
     pub(super) fn locked<R>(
         self,
-        me: Tag,
         peers: &impl Liveness,
         body: impl FnOnce(Self) -> Result<R, NotMade>,
     ) -> Result<R, NotMade> {
         let lock = self.state.lock();
-        let locked = lock.lock(me, peers, &Deadline::never());
+        let locked = lock.lock(peers, &Deadline::never());
         let mut token = locked.map_err(NotMade::Mutex)?;
         lock.mark_consistent(&mut token);
         let result = body(self);

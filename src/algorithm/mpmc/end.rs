@@ -38,7 +38,6 @@ use crate::algorithm::mpmc::layout::{State, Word};
 use crate::algorithm::mpmc::walk::Lookup;
 use crate::facade::{Ordering, fence, mutation};
 use crate::participant::Liveness;
-use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
 
 impl<S: Slots> Ring<'_, S> {
@@ -48,25 +47,19 @@ impl<S: Slots> Ring<'_, S> {
     pub(crate) fn on_empty(
         &self,
         cursor: &mut Cursor,
-        me: Tag,
         peers: &impl Liveness,
     ) -> Result<Claim, TryError> {
         if self.endpoints().is_over(Endpoint::Receiver) {
-            return self.claim_at_end(cursor, me, peers);
+            return self.claim_at_end(cursor, peers);
         }
         if !peers.reap(false) {
             return Err(TryError::WouldBlock);
         }
-        self.claim_recv(cursor, me, peers)
+        self.claim_recv(cursor, peers)
     }
 
     /// Claims an item of a ring that has ended, or returns that none will come.
-    fn claim_at_end(
-        &self,
-        cursor: &mut Cursor,
-        me: Tag,
-        peers: &impl Liveness,
-    ) -> Result<Claim, TryError> {
+    fn claim_at_end(&self, cursor: &mut Cursor, peers: &impl Liveness) -> Result<Claim, TryError> {
         let reap = || peers.reap(false);
         let mut reaped = false;
         // An orphan ends the wait for a reader that lives, and is not always announced.
@@ -81,7 +74,7 @@ impl<S: Slots> Ring<'_, S> {
             fence(Ordering::SeqCst);
         }
         loop {
-            match self.claim_recv(cursor, me, peers) {
+            match self.claim_recv(cursor, peers) {
                 Err(TryError::Busy) if mutation(113) => return Err(TryError::Disconnected),
                 Err(TryError::WouldBlock) => {}
                 other => return other,
@@ -114,9 +107,13 @@ impl<S: Slots> Ring<'_, S> {
                 Some(_) => return Err(TryError::Busy),
                 None => return Err(TryError::Corrupt),
             }
-            if self.transition(index, word, Word::owned(word.lap(), State::Reading, me)) {
+            if self.transition(
+                index,
+                word,
+                Word::owned(word.lap(), State::Reading, peers.me()),
+            ) {
                 let claim = Claim::new(index, word.lap(), true);
-                return self.check_registered(Endpoint::Receiver, claim, me, peers);
+                return self.check_registered(Endpoint::Receiver, claim, peers);
             }
         }
     }

@@ -59,11 +59,10 @@ pub(crate) fn recover(entry: &Located<'_, impl Region>, dead: Tag) -> Option<()>
 pub(crate) fn perform(
     entry: &Located<'_, impl Region>,
     step: HandOverStep,
-    me: Tag,
     peers: &impl Liveness,
 ) -> Option<Result<(), TakeOverError>> {
     let layout = layout_of(entry.record, entry.participants)?;
-    Some(view(&entry.region, &layout, entry.participants)?.perform(step, me, peers))
+    Some(view(&entry.region, &layout, entry.participants)?.perform(step, peers))
 }
 
 /// Returns the layout of the ring in the entry of a record.

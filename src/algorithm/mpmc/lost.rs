@@ -41,11 +41,10 @@ impl<S: Slots> Ring<'_, S> {
         &self,
         endpoint: Endpoint,
         claim: Claim,
-        me: Tag,
         peers: &impl Liveness,
     ) -> Result<Claim, TryError> {
         if self.is_lost(peers) {
-            self.withdraw(endpoint, claim, me);
+            self.withdraw(endpoint, claim, peers.me());
             return Err(TryError::MembershipLost);
         }
         Ok(claim)

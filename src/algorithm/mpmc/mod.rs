@@ -314,24 +314,23 @@ impl<'a, S: Slots> Ring<'a, S> {
     pub(crate) fn claim_send(
         &self,
         cursor: &mut Cursor,
-        me: Tag,
         peers: &impl Liveness,
     ) -> Result<Claim, TryError> {
-        if let Some((claim, next)) = self.quick_send(cursor.tail, me) {
+        if let Some((claim, next)) = self.quick_send(cursor.tail, peers.me()) {
             cursor.tail = next;
-            return self.check_open(claim, me, peers);
+            return self.check_open(claim, peers);
         }
         if self.endpoints().is_over(Endpoint::Sender) {
             return Err(TryError::Disconnected);
         }
-        let claim = self.claim_next(Endpoint::Sender, cursor, me, peers)?;
-        self.check_open(claim, me, peers)
+        let claim = self.claim_next(Endpoint::Sender, cursor, peers)?;
+        self.check_open(claim, peers)
     }
 
     /// Returns a slot that was claimed to send if sending is still possible; otherwise gives it
     /// back.
-    fn check_open(&self, claim: Claim, me: Tag, peers: &impl Liveness) -> Result<Claim, TryError> {
-        self.check_registered(Endpoint::Sender, claim, me, peers)?;
+    fn check_open(&self, claim: Claim, peers: &impl Liveness) -> Result<Claim, TryError> {
+        self.check_registered(Endpoint::Sender, claim, peers)?;
         if self.is_late() {
             self.abandon(claim);
             return Err(TryError::Disconnected);
@@ -374,19 +373,14 @@ impl<'a, S: Slots> Ring<'a, S> {
     pub(crate) fn claim_recv(
         &self,
         cursor: &mut Cursor,
-        me: Tag,
         peers: &impl Liveness,
     ) -> Result<Claim, TryError> {
-        let claim = self.next_item(cursor, me, peers)?;
-        self.check_registered(Endpoint::Receiver, claim, me, peers)
+        let claim = self.next_item(cursor, peers)?;
+        self.check_registered(Endpoint::Receiver, claim, peers)
     }
 
-    fn next_item(
-        &self,
-        cursor: &mut Cursor,
-        me: Tag,
-        peers: &impl Liveness,
-    ) -> Result<Claim, TryError> {
+    fn next_item(&self, cursor: &mut Cursor, peers: &impl Liveness) -> Result<Claim, TryError> {
+        let me = peers.me();
         if let Some((claim, next)) = self.quick_recv(cursor.head, cursor.epoch, me) {
             cursor.head = next;
             return Ok(claim);
@@ -398,7 +392,7 @@ impl<'a, S: Slots> Ring<'a, S> {
             }
             cursor.epoch = epoch;
         }
-        self.claim_next(Endpoint::Receiver, cursor, me, peers)
+        self.claim_next(Endpoint::Receiver, cursor, peers)
     }
 
     /// Claims the slot at the tail, whether it is free or holds the oldest item. That item is then
@@ -406,10 +400,9 @@ impl<'a, S: Slots> Ring<'a, S> {
     pub(crate) fn claim_replace(
         &self,
         cursor: &mut Cursor,
-        me: Tag,
         peers: &impl Liveness,
     ) -> Result<(Claim, bool), TryError> {
-        match self.claim_send(cursor, me, peers) {
+        match self.claim_send(cursor, peers) {
             Err(TryError::WouldBlock) => {}
             other => return other.map(|claim| (claim, false)),
         }
@@ -419,12 +412,13 @@ impl<'a, S: Slots> Ring<'a, S> {
         let word = self.load_word(index);
         let is_oldest =
             word == Word::new(lap, State::Ready) || word == Word::new(lap, State::Orphan);
-        if !is_oldest || !self.transition(index, word, Word::owned(lap, State::Reading, me)) {
+        if !is_oldest || !self.transition(index, word, Word::owned(lap, State::Reading, peers.me()))
+        {
             return Err(TryError::WouldBlock);
         }
         let redelivered = word.state() == Some(State::Orphan);
         let claim = Claim::new(index, lap, redelivered);
-        let claim = self.check_registered(Endpoint::Receiver, claim, me, peers)?;
+        let claim = self.check_registered(Endpoint::Receiver, claim, peers)?;
         Ok((claim, true))
     }
 
@@ -529,13 +523,12 @@ impl<'a, S: Slots> Ring<'a, S> {
     pub(crate) fn on_full(
         &self,
         cursor: &mut Cursor,
-        me: Tag,
         peers: &impl Liveness,
     ) -> Result<Claim, TryError> {
         if !peers.reap(false) {
             return Err(TryError::WouldBlock);
         }
-        self.claim_send(cursor, me, peers)
+        self.claim_send(cursor, peers)
     }
 }
 

@@ -22,7 +22,6 @@ use core::time::Duration;
 use super::{CheckedOwner, Claim, Cursor, Ring, Slots, TryError};
 use crate::facade::Deadline;
 use crate::participant::Liveness;
-use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
 use crate::wait::WaitMode;
 pub(crate) use crate::wait::on_event::EventWaitError;
@@ -80,12 +79,11 @@ impl<S: Slots> Ring<'_, S> {
     pub(crate) fn wait_send<'m>(
         &self,
         cursor: &mut Cursor,
-        me: Tag,
         peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Claim, EventWaitError> {
-        let attempt = |cursor: &mut Cursor| self.claim_send(cursor, me, peers);
+        let attempt = |cursor: &mut Cursor| self.claim_send(cursor, peers);
         let mut op = self.waiter(Endpoint::Sender, cursor, peers, attempt);
         let event = self.state.event(Endpoint::Sender);
         wait(&mut op, event, peers, deadline, mode.into())
@@ -95,13 +93,12 @@ impl<S: Slots> Ring<'_, S> {
     pub(crate) fn wait_recv<'m>(
         &self,
         cursor: &mut Cursor,
-        me: Tag,
         peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Claim, EventWaitError> {
-        let attempt = |cursor: &mut Cursor| match self.claim_recv(cursor, me, peers) {
-            Err(TryError::WouldBlock) => self.on_empty(cursor, me, peers),
+        let attempt = |cursor: &mut Cursor| match self.claim_recv(cursor, peers) {
+            Err(TryError::WouldBlock) => self.on_empty(cursor, peers),
             other => other,
         };
         let mut op = self.waiter(Endpoint::Receiver, cursor, peers, attempt);
@@ -113,11 +110,10 @@ impl<S: Slots> Ring<'_, S> {
     pub(crate) fn wait_replace<'m>(
         &self,
         cursor: &mut Cursor,
-        me: Tag,
         peers: &impl Liveness,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<(Claim, bool), EventWaitError> {
-        let attempt = |cursor: &mut Cursor| self.claim_replace(cursor, me, peers);
+        let attempt = |cursor: &mut Cursor| self.claim_replace(cursor, peers);
         let mut op = Waiter {
             replaces: true,
             ..self.waiter(Endpoint::Sender, cursor, peers, attempt)

@@ -57,9 +57,9 @@ impl<S: Slots> Ring<'_, S> {
         &self,
         endpoint: Endpoint,
         cursor: &mut Cursor,
-        me: Tag,
         peers: &impl Liveness,
     ) -> Result<Claim, TryError> {
+        let me = peers.me();
         let mut spin = ShortSpin::new();
         let mut reaped = false;
         let Cursor {

@@ -44,7 +44,8 @@ impl MutexState {
     /// Locks with the mark if the lock is free and clean: one atomic instruction, and one load of
     /// the registry. The token is [unlocked](Self::unlock_marked) or [unmarked](Self::unmark).
     #[inline(always)]
-    pub(crate) fn try_lock_marked(&self, me: Tag, peers: &impl Liveness) -> Option<LockToken> {
+    pub(crate) fn try_lock_marked(&self, peers: &impl Liveness) -> Option<LockToken> {
+        let me = peers.me();
         let (free, marked) = (0, me.bits() | MARK);
         self.word
             .compare_exchange(free, marked, claiming(), Ordering::Relaxed)

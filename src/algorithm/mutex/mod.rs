@@ -163,7 +163,8 @@ impl MutexState {
     /// Locks if the lock is free and clean: one atomic instruction, and one load of the registry.
     /// Otherwise the caller must pass the error to [`put_back`](Self::put_back).
     #[inline(always)]
-    pub(crate) fn lock_clean(&self, me: Tag, peers: &impl Liveness) -> Result<LockToken, Unclean> {
+    pub(crate) fn lock_clean(&self, peers: &impl Liveness) -> Result<LockToken, Unclean> {
+        let me = peers.me();
         let (free, relaxed) = (0, Ordering::Relaxed);
         self.word
             .compare_exchange(free, me.bits(), claiming(), relaxed)
@@ -186,8 +187,8 @@ impl MutexState {
     }
 
     /// As [`lock_clean`](Self::lock_clean), for callers that go on with the slow path.
-    pub(crate) fn try_lock_clean(&self, me: Tag, peers: &impl Liveness) -> Option<LockToken> {
-        self.lock_clean(me, peers)
+    pub(crate) fn try_lock_clean(&self, peers: &impl Liveness) -> Option<LockToken> {
+        self.lock_clean(peers)
             .map_err(|unclean| self.put_back(unclean))
             .ok()
     }
@@ -195,22 +196,21 @@ impl MutexState {
     /// Locks; blocks until `deadline` while a live participant holds it.
     pub(crate) fn lock(
         &self,
-        me: Tag,
         peers: &impl Liveness,
         deadline: &Deadline,
     ) -> Result<LockToken, MutexError> {
-        match self.try_lock_clean(me, peers) {
+        match self.try_lock_clean(peers) {
             Some(held) => Ok(held),
-            None => self.lock_contended(me, peers, deadline),
+            None => self.lock_contended(peers, deadline),
         }
     }
 
     /// Locks unless a live participant holds it; never sleeps.
     #[cfg(test)]
-    pub(crate) fn try_lock(&self, me: Tag, peers: &impl Liveness) -> Result<LockToken, MutexError> {
-        match self.try_lock_clean(me, peers) {
+    pub(crate) fn try_lock(&self, peers: &impl Liveness) -> Result<LockToken, MutexError> {
+        match self.try_lock_clean(peers) {
             Some(held) => Ok(held),
-            None => self.try_lock_contended(me, peers),
+            None => self.try_lock_contended(peers),
         }
     }
 
@@ -218,10 +218,9 @@ impl MutexState {
     #[cold]
     pub(crate) fn try_lock_contended(
         &self,
-        me: Tag,
         peers: &impl Liveness,
     ) -> Result<LockToken, MutexError> {
-        self.try_lock_flagged(me, peers, 0)
+        self.try_lock_flagged(peers, 0)
     }
 
     /// Makes the last attempt of a waiter whose deadline has passed.
@@ -229,14 +228,9 @@ impl MutexState {
     /// The waiter may have been woken just now. If a newcomer has barged in with a word that shows
     /// no sleepers, the wake must go to the next sleeper.
     #[cold]
-    fn give_up(
-        &self,
-        me: Tag,
-        peers: &impl Liveness,
-        others: u32,
-    ) -> Result<LockToken, MutexError> {
+    fn give_up(&self, peers: &impl Liveness, others: u32) -> Result<LockToken, MutexError> {
         let others = if mutation(14) { 0 } else { others };
-        let tried = self.try_lock_flagged(me, peers, others);
+        let tried = self.try_lock_flagged(peers, others);
         if tried.is_err() && others != 0 && !mutation(13) {
             self.word.wake(1);
         }
@@ -246,7 +240,6 @@ impl MutexState {
     #[cold]
     fn try_lock_flagged(
         &self,
-        me: Tag,
         peers: &impl Liveness,
         others: u32,
     ) -> Result<LockToken, MutexError> {
@@ -259,7 +252,7 @@ impl MutexState {
                 Seen::Owned(_) if mutation(18) => 0,
                 Seen::Owned(_) => OWNER_DIED,
             };
-            if let Some(held) = self.take(seen, me, peers, others | died)? {
+            if let Some(held) = self.take(seen, peers, others | died)? {
                 return Ok(held);
             }
         }
@@ -269,11 +262,10 @@ impl MutexState {
     #[cold]
     pub(crate) fn lock_contended(
         &self,
-        me: Tag,
         peers: &impl Liveness,
         deadline: &Deadline,
     ) -> Result<LockToken, MutexError> {
-        self.wait(me, peers, deadline)
+        self.wait(peers, deadline)
     }
 
     /// Takes the lock if the word is still `seen`, which is free or a dead owner's; `None` if it is
@@ -281,10 +273,10 @@ impl MutexState {
     fn take(
         &self,
         seen: u32,
-        me: Tag,
         peers: &impl Liveness,
         extra: u32,
     ) -> Result<Option<LockToken>, MutexError> {
+        let me = peers.me();
         let word = (seen & !Tag::MASK) | me.bits() | extra;
         let taken = self
             .word

@@ -38,7 +38,6 @@ impl From<WaitError> for MutexError {
 /// A waiter for the lock.
 struct Lock<'a, P> {
     state: &'a MutexState,
-    me: Tag,
     peers: &'a P,
     /// CONTENDED once this waiter has slept: it cannot know whether others still do.
     others: u32,
@@ -50,17 +49,15 @@ struct Lock<'a, P> {
 impl MutexState {
     pub(super) fn wait(
         &self,
-        me: Tag,
         peers: &impl Liveness,
         deadline: &Deadline,
     ) -> Result<LockToken, MutexError> {
         let mut lock = Lock {
             state: self,
-            me,
             peers,
             others: 0,
             seen: 0,
-            owner: me,
+            owner: peers.me(),
         };
         block_on(&mut lock, deadline, WaitMode::of_a_lock(peers.history()))
     }
@@ -69,7 +66,7 @@ impl MutexState {
 impl<P: Liveness> Lock<'_, P> {
     fn take(&self, died: u32) -> Stepped<Self> {
         let extra = self.others | died;
-        let taken = self.state.take(self.seen, self.me, self.peers, extra)?;
+        let taken = self.state.take(self.seen, self.peers, extra)?;
         Ok(taken.map_or(Step::Retry, Step::Done))
     }
 }
@@ -138,6 +135,6 @@ impl<P: Liveness> WaitOp for Lock<'_, P> {
     }
 
     fn timed_out(&mut self) -> Result<LockToken, MutexError> {
-        self.state.give_up(self.me, self.peers, self.others)
+        self.state.give_up(self.peers, self.others)
     }
 }

@@ -188,10 +188,10 @@ impl PromiseState {
     /// Claims the promise for a thread of `me`; never waits.
     pub(crate) fn claim(
         &self,
-        me: Tag,
         thread: ThreadNumber,
         peers: &impl Liveness,
     ) -> Result<(), PromiseClaimError> {
+        let me = peers.me();
         // ORDERING: Relaxed; as in `name_thread`.
         let before = self.thread.load(Ordering::Relaxed);
         loop {

@@ -175,10 +175,10 @@ impl Cell {
     /// registry. If the registry does not list `me` any more, the slow path [gives the cell
     /// back](Self::give_back).
     #[inline(always)]
-    pub(super) fn enter_clean(&self, me: Tag, peers: &impl Liveness) -> bool {
+    pub(super) fn enter_clean(&self, peers: &impl Liveness) -> bool {
         let seen = self.peek();
         // Of this generation, without a flag, and less than full: all in one.
-        seen.0.wrapping_sub(CellValue::of(me).0) < COUNT
+        seen.0.wrapping_sub(CellValue::of(peers.me()).0) < COUNT
             // ORDERING: Acquire; pairs with (W2).
             && self
                 .replace(seen, CellValue(seen.0 + 1), ordering(Ordering::Acquire, 300))
@@ -187,19 +187,19 @@ impl Cell {
     }
 
     /// Gives the cell back if `me` is not a participant any more; returns whether it was not.
-    pub(super) fn give_back(&self, me: Tag, peers: &impl Liveness) -> bool {
+    pub(super) fn give_back(&self, peers: &impl Liveness) -> bool {
         let is_lost = !peers.is_registered();
         if is_lost && !mutation(581) {
-            self.recover(me);
+            self.recover(peers.me());
         }
         is_lost
     }
 
     /// Counts a thread of `me`, unless the cell is blocked.
-    pub(super) fn enter(&self, me: Tag, peers: &impl Liveness) -> Result<(), EnterError> {
+    pub(super) fn enter(&self, peers: &impl Liveness) -> Result<(), EnterError> {
         let mut seen = self.peek();
         loop {
-            if !seen.is_of(me) {
+            if !seen.is_of(peers.me()) {
                 return Err(EnterError::NotOwner);
             }
             if seen.is_blocked() && !mutation(307) {
@@ -214,7 +214,7 @@ impl Cell {
                     if seen.has_waiters() && !mutation(678) {
                         self.wake();
                     }
-                    return self.confirm(me, peers, 582);
+                    return self.confirm(peers, 582);
                 }
                 Err(now) => seen = now,
             }
@@ -222,17 +222,18 @@ impl Cell {
     }
 
     /// Gives the cell back and fails, unless `me`, which is counted, is still registered.
-    fn confirm(&self, me: Tag, peers: &impl Liveness, mutant: u32) -> Result<(), EnterError> {
+    fn confirm(&self, peers: &impl Liveness, mutant: u32) -> Result<(), EnterError> {
         if is_still_registered(peers, mutant) {
             return Ok(());
         }
-        self.give_back(me, peers);
+        self.give_back(peers);
         Err(EnterError::NotOwner)
     }
 
     /// Counts a thread of `me`, unless another participant has the index since, and blocks the
     /// cell. For the holder of the writer mutex, after it has recovered the lock.
-    pub(super) fn admit(&self, me: Tag, peers: &impl Liveness) -> Result<(), EnterError> {
+    pub(super) fn admit(&self, peers: &impl Liveness) -> Result<(), EnterError> {
+        let me = peers.me();
         let mut seen = self.load();
         loop {
             let others = seen.owner(me.index()).filter(|_| !seen.is_of(me));
@@ -259,7 +260,7 @@ impl Cell {
                     if seen.has_waiters() {
                         self.wake();
                     }
-                    return self.confirm(me, peers, 584);
+                    return self.confirm(peers, 584);
                 }
                 Err(_) => seen = self.load(),
             }

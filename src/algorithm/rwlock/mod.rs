@@ -289,13 +289,12 @@ impl<'a, A: LockHook> RwLock<'a, A> {
 
     /// Reads if the own cell is open: one instruction.
     #[inline(always)]
-    pub(crate) fn read_clean(&self, me: Tag, peers: &impl Liveness) -> Option<ReaderToken> {
-        self.cell(me)?
-            .enter_clean(me, peers)
-            .then_some(ReaderToken {
-                owner: me,
-                flags: 0,
-            })
+    pub(crate) fn read_clean(&self, peers: &impl Liveness) -> Option<ReaderToken> {
+        let me = peers.me();
+        self.cell(me)?.enter_clean(peers).then_some(ReaderToken {
+            owner: me,
+            flags: 0,
+        })
     }
 
     /// Stops reading, as [`Cell::leave`] does.
@@ -311,11 +310,11 @@ impl<'a, A: LockHook> RwLock<'a, A> {
     #[cold]
     pub(crate) fn read(
         &self,
-        me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<ReaderToken, RwLockError> {
-        match self.enter(me, peers, wait)? {
+        let me = peers.me();
+        match self.enter(peers, wait)? {
             None => Ok(ReaderToken {
                 owner: me,
                 flags: 0,
@@ -332,12 +331,12 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         wait: Option<&Deadline>,
     ) -> Result<ReaderToken, RwLockError> {
         let me = token.owner();
-        if let Err(refused) = self.hook.close(me, peers, wait) {
+        if let Err(refused) = self.hook.close(peers, wait) {
             self.release(token);
             return Err(refused);
         }
         let cell = self.register(me);
-        let admitted = cell.map_or(Err(EnterError::NotOwner), |cell| cell.admit(me, peers));
+        let admitted = cell.map_or(Err(EnterError::NotOwner), |cell| cell.admit(peers));
         let flags = token.flags;
         self.release(token);
         match admitted {
@@ -362,15 +361,14 @@ impl<'a, A: LockHook> RwLock<'a, A> {
     /// wait for readers, and waits for the writer mutex only as long as a reader needs it.
     pub(crate) fn write(
         &self,
-        me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<WriterToken, RwLockError> {
-        let token = self.acquire(me, peers, wait)?;
+        let token = self.acquire(peers, wait)?;
         let shut = if mutation(338) {
             Ok(())
         } else {
-            self.hook.close(me, peers, wait)
+            self.hook.close(peers, wait)
         };
         if let Err(refused) = shut.and_then(|()| self.exclude(peers, wait)) {
             if mutation(333) {
@@ -519,12 +517,12 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         if self.is_held(&token) {
             if mutation(319) {
                 self.stop_writing(token, false);
-                let _ = self.register(owner).map(|cell| cell.admit(owner, peers));
+                let _ = self.register(owner).map(|cell| cell.admit(peers));
                 return ReaderToken::of(token);
             }
             if let Some(cell) = self.register(owner).filter(|_| !mutation(320)) {
                 // The count is not full: no process read.
-                let _ = cell.admit(owner, peers);
+                let _ = cell.admit(peers);
             }
             self.stop_writing(token, false);
         }

@@ -40,7 +40,7 @@
 use super::{LockHook, RwLock, RwLockState, WriterToken};
 use crate::algorithm::mutex::LockToken;
 use crate::facade::{Ordering, mutation};
-use crate::participant::{Liveness, Tag};
+use crate::participant::Liveness;
 
 impl RwLockState {
     /// Stops writing if that is one instruction: no process has read, and there is no poison to
@@ -85,12 +85,12 @@ impl<A: LockHook> RwLock<'_, A> {
     /// Writes if the lock is free and no process has read yet: the path of locks that are only
     /// written.
     #[inline(always)]
-    pub(crate) fn write_clean(&self, me: Tag, peers: &impl Liveness) -> Option<WriterToken> {
+    pub(crate) fn write_clean(&self, peers: &impl Liveness) -> Option<WriterToken> {
         // ORDERING: Relaxed; a hint: the cells of the first participants. All are asked below.
         if self.state.roster[0].load(Ordering::Relaxed) != 0 {
             return None;
         }
-        let held = self.state.mutex.try_lock_marked(me, peers)?;
+        let held = self.state.mutex.try_lock_marked(peers)?;
         if !self.is_unread() {
             self.retreat(held);
             return None;

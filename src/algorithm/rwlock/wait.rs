@@ -52,7 +52,6 @@ impl From<WaitError> for RwLockError {
 struct Enter<'a, A, P> {
     lock: &'a RwLock<'a, A>,
     cell: &'a Cell,
-    me: Tag,
     peers: &'a P,
     wait: Option<&'a Deadline>,
     /// The cell's word at the last attempt.
@@ -68,12 +67,11 @@ impl<A: LockHook, P: Liveness> WaitOp for Enter<'_, A, P> {
     type Error = RwLockError;
 
     fn attempt(&mut self) -> Stepped<Self> {
-        let (lock, me) = (self.lock, self.me);
-        match self.cell.enter(me, self.peers) {
+        match self.cell.enter(self.peers) {
             Ok(()) => Ok(Step::Done(None)),
             Err(EnterError::Full) => Err(RwLockError::Full),
             Err(EnterError::NotOwner) => {
-                let token = lock.acquire(me, self.peers, self.wait)?;
+                let token = self.lock.acquire(self.peers, self.wait)?;
                 Ok(Step::Done(Some(token)))
             }
             Err(EnterError::Blocked(seen)) => {
@@ -91,7 +89,7 @@ impl<A: LockHook, P: Liveness> WaitOp for Enter<'_, A, P> {
             self.owner = owner;
             return Ok(Step::Blocked);
         }
-        match mutex.try_lock_contended(self.me, self.peers) {
+        match mutex.try_lock_contended(self.peers) {
             Ok(held) => Ok(Step::Done(Some(self.lock.recover_writer(held)?))),
             Err(mutex::MutexError::Busy) => Ok(Step::Retry),
             Err(refused) => Err(refused.into()),
@@ -240,21 +238,20 @@ impl<A: LockHook> RwLock<'_, A> {
     /// Enters by the own cell (`None`), or by the writer mutex.
     pub(super) fn enter(
         &self,
-        me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<Option<WriterToken>, RwLockError> {
+        let me = peers.me();
         let Some(cell) = self.cell(me) else {
             return Err(RwLockError::Corrupt { word: me.bits() });
         };
         // The fast path may have failed for that reason.
-        if cell.give_back(me, peers) {
+        if cell.give_back(peers) {
             return Err(RwLockError::MembershipLost);
         }
         let mut enter = Enter {
             lock: self,
             cell,
-            me,
             peers,
             wait,
             seen: None,
@@ -278,14 +275,10 @@ impl<A: LockHook> RwLock<'_, A> {
 
     /// Takes the mutex unless a live participant holds it for longer than a reader needs it.
     #[cold]
-    pub(super) fn try_acquire(
-        &self,
-        me: Tag,
-        peers: &impl Liveness,
-    ) -> Result<LockToken, RwLockError> {
+    pub(super) fn try_acquire(&self, peers: &impl Liveness) -> Result<LockToken, RwLockError> {
         let mut backoff = Backoff::new();
         loop {
-            match self.state.mutex.try_lock_contended(me, peers) {
+            match self.state.mutex.try_lock_contended(peers) {
                 Ok(held) => return Ok(held),
                 Err(mutex::MutexError::Busy) if self.state.writer().is_none() && backoff.spin() => {
                 }

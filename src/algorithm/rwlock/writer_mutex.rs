@@ -43,12 +43,7 @@ pub(crate) trait LockHook: Copy {
 
     /// Closes it, and returns when no process has access by it any more. Called with the writer
     /// mutex held, before any process reads or writes. Without a deadline it does not wait.
-    fn close(
-        &self,
-        me: Tag,
-        peers: &impl Liveness,
-        wait: Option<&Deadline>,
-    ) -> Result<(), RwLockError>;
+    fn close(&self, peers: &impl Liveness, wait: Option<&Deadline>) -> Result<(), RwLockError>;
 }
 
 /// No hook.
@@ -62,7 +57,7 @@ impl LockHook for NoHook {
     }
 
     #[inline(always)]
-    fn close(&self, _: Tag, _: &impl Liveness, _: Option<&Deadline>) -> Result<(), RwLockError> {
+    fn close(&self, _: &impl Liveness, _: Option<&Deadline>) -> Result<(), RwLockError> {
         Ok(())
     }
 }
@@ -75,14 +70,9 @@ impl<A: LockHook> LockHook for Option<A> {
     }
 
     #[inline(always)]
-    fn close(
-        &self,
-        me: Tag,
-        peers: &impl Liveness,
-        wait: Option<&Deadline>,
-    ) -> Result<(), RwLockError> {
+    fn close(&self, peers: &impl Liveness, wait: Option<&Deadline>) -> Result<(), RwLockError> {
         match self {
-            Some(hook) => hook.close(me, peers, wait),
+            Some(hook) => hook.close(peers, wait),
             None => Ok(()),
         }
     }
@@ -117,14 +107,13 @@ impl<A: LockHook> RwLock<'_, A> {
     /// waits only as long as a reader needs the mutex.
     pub(crate) fn acquire(
         &self,
-        me: Tag,
         peers: &impl Liveness,
         wait: Option<&Deadline>,
     ) -> Result<WriterToken, RwLockError> {
-        let held = match (self.state.mutex.try_lock_clean(me, peers), wait) {
+        let held = match (self.state.mutex.try_lock_clean(peers), wait) {
             (Some(held), _) => held,
-            (None, Some(deadline)) => self.state.mutex.lock_contended(me, peers, deadline)?,
-            (None, None) => self.try_acquire(me, peers)?,
+            (None, Some(deadline)) => self.state.mutex.lock_contended(peers, deadline)?,
+            (None, None) => self.try_acquire(peers)?,
         };
         self.recover_writer(held)
     }

@@ -187,9 +187,9 @@ impl<'a> Semaphore<'a> {
     pub(crate) fn claim_at(
         self,
         index: usize,
-        me: Tag,
         peers: &impl Liveness,
     ) -> Result<&'a AtomicU32, TryError> {
+        let me = peers.me();
         let word = self.words.get(index).ok_or(TryError::WouldBlock)?;
         word.compare_exchange(FREE, me.bits(), claiming(), Ordering::Relaxed)
             .map_err(|_| TryError::WouldBlock)?;
@@ -218,18 +218,13 @@ impl<'a> Semaphore<'a> {
     }
 
     /// Acquires the first free permit from `from` on; never waits. Returns its index.
-    pub(crate) fn claim(
-        self,
-        from: usize,
-        me: Tag,
-        peers: &impl Liveness,
-    ) -> Result<usize, TryError> {
+    pub(crate) fn claim(self, from: usize, peers: &impl Liveness) -> Result<usize, TryError> {
         let from = from.min(self.words.len());
         for index in (from..self.words.len()).chain(0..from) {
             if !self.is_free(index) {
                 continue;
             }
-            match self.claim_at(index, me, peers) {
+            match self.claim_at(index, peers) {
                 Ok(_) => return Ok(index),
                 Err(TryError::WouldBlock) => {}
                 Err(error) => return Err(error),
@@ -268,9 +263,9 @@ impl<'a> Semaphore<'a> {
     pub(crate) fn claim_many(
         self,
         taken: &mut [u32],
-        me: Tag,
         peers: &impl Liveness,
     ) -> Result<(), TryError> {
+        let me = peers.me();
         if self.state.is_closed() {
             return Err(TryError::Disconnected);
         }

@@ -19,7 +19,6 @@
 use super::Semaphore;
 use crate::facade::{Deadline, mutation};
 use crate::participant::Liveness;
-use crate::participant::Tag;
 use crate::wait::WaitMode;
 use crate::wait::on_event::{EventOp, EventWaitError, TryError, wait};
 
@@ -27,7 +26,6 @@ use crate::wait::on_event::{EventOp, EventWaitError, TryError, wait};
 struct Single<'a, P> {
     semaphore: Semaphore<'a>,
     from: usize,
-    me: Tag,
     peers: &'a P,
 }
 
@@ -35,7 +33,7 @@ impl<P: Liveness> EventOp for Single<'_, P> {
     type Output = usize;
 
     fn attempt(&mut self) -> Result<usize, TryError> {
-        self.semaphore.claim(self.from, self.me, self.peers)
+        self.semaphore.claim(self.from, self.peers)
     }
 
     fn is_ready(&mut self) -> bool {
@@ -59,7 +57,6 @@ impl<P: Liveness> EventOp for Single<'_, P> {
 struct Many<'a, P> {
     semaphore: Semaphore<'a>,
     taken: &'a mut [u32],
-    me: Tag,
     peers: &'a P,
 }
 
@@ -67,7 +64,7 @@ impl<P: Liveness> EventOp for Many<'_, P> {
     type Output = ();
 
     fn attempt(&mut self) -> Result<(), TryError> {
-        self.semaphore.claim_many(self.taken, self.me, self.peers)
+        self.semaphore.claim_many(self.taken, self.peers)
     }
 
     fn is_ready(&mut self) -> bool {
@@ -94,7 +91,6 @@ impl Semaphore<'_> {
     pub(crate) fn wait<'m>(
         self,
         from: usize,
-        me: Tag,
         peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
@@ -102,7 +98,6 @@ impl Semaphore<'_> {
         let mut single = Single {
             semaphore: self,
             from,
-            me,
             peers,
         };
         let event = self.state.single();
@@ -114,7 +109,6 @@ impl Semaphore<'_> {
     pub(crate) fn wait_many<'m>(
         self,
         taken: &mut [u32],
-        me: Tag,
         peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
@@ -122,7 +116,6 @@ impl Semaphore<'_> {
         let mut many = Many {
             semaphore: self,
             taken,
-            me,
             peers,
         };
         let event = self.state.many();

@@ -277,10 +277,10 @@ impl Snapshot<'_> {
     /// [`choose`](Self::choose), as `CHOOSING`.
     pub(crate) fn claim_slot(
         self,
-        me: Tag,
         state: ReaderState,
         peers: &impl Liveness,
     ) -> Result<ReaderClaim, SlotError> {
+        let me = peers.me();
         let first = me.index() as usize % self.slots.len().max(1);
         let word = ReaderWord::new(me, state);
         let mut first_corrupt = None;
@@ -468,13 +468,10 @@ impl Snapshot<'_> {
     }
 
     /// Claims the writer if no live participant has it.
-    pub(crate) fn claim_writer(
-        self,
-        me: Tag,
-        peers: &impl Liveness,
-    ) -> Result<WriterClaim, ClaimError> {
+    pub(crate) fn claim_writer(self, peers: &impl Liveness) -> Result<WriterClaim, ClaimError> {
+        let me = peers.me();
         let claim = &self.state.writer().claim;
-        claim.claim(me, peers).map_err(|refused| match refused {
+        claim.claim(peers).map_err(|refused| match refused {
             holder::HolderError::Taken(tag) => ClaimError::Taken(tag),
             holder::HolderError::Garbage(garbage) => ClaimError::Corrupt(garbage.into()),
             holder::HolderError::MembershipLost => ClaimError::MembershipLost,

@@ -18,9 +18,9 @@
 
 use super::{Role, Spsc, SpscState};
 use crate::algorithm::region::{Located, Region};
+use crate::participant::Liveness;
 use crate::participant::endpoints::Endpoint;
 use crate::participant::hand_over::{Ends, HandOver, HandOverStep, TakeOverError};
-use crate::participant::{Liveness, Tag};
 
 /// Returns the role of a side: the producer is the sender.
 fn role(endpoint: Endpoint) -> Role {
@@ -31,22 +31,17 @@ fn role(endpoint: Endpoint) -> Role {
 }
 
 impl Ends for Spsc<'_> {
-    fn take_over(
-        &self,
-        end: HandOver,
-        me: Tag,
-        peers: &impl Liveness,
-    ) -> Result<(), TakeOverError> {
+    fn take_over(&self, end: HandOver, peers: &impl Liveness) -> Result<(), TakeOverError> {
         let endpoint = self.state.own(role(end.endpoint));
-        let taken = endpoint.claim.take_over(end.from, me, peers);
+        let taken = endpoint.claim.take_over(end.from, peers);
         if taken == Err(TakeOverError::MembershipLost) {
             endpoint.event.wake_all();
         }
         taken
     }
 
-    fn give_up(&self, endpoint: Endpoint, me: Tag, _peers: &impl Liveness) {
-        self.leave(role(endpoint), me);
+    fn give_up(&self, endpoint: Endpoint, peers: &impl Liveness) {
+        self.leave(role(endpoint), peers.me());
     }
 }
 
@@ -54,9 +49,8 @@ impl Ends for Spsc<'_> {
 pub(crate) fn perform(
     entry: &Located<'_, impl Region>,
     step: HandOverStep,
-    me: Tag,
     peers: &impl Liveness,
 ) -> Option<Result<(), TakeOverError>> {
     let state = entry.region.state::<SpscState>()?;
-    Some(Spsc::new(state, entry.record.config[0]).perform(step, me, peers))
+    Some(Spsc::new(state, entry.record.config[0]).perform(step, peers))
 }

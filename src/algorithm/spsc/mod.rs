@@ -269,10 +269,10 @@ impl<'a> Spsc<'a> {
     /// Claims a role that no live participant has.
     pub(crate) fn claim<R: RoleMarker>(
         self,
-        me: Tag,
         peers: &impl Liveness,
     ) -> Result<Cursor<R>, ClaimError> {
-        let claimed = self.state.own(R::ROLE).claim.claim(me, peers);
+        let me = peers.me();
+        let claimed = self.state.own(R::ROLE).claim.claim(peers);
         claimed.map_err(|refused| match refused {
             holder::HolderError::Taken(tag) => ClaimError::Taken(tag),
             holder::HolderError::Garbage(_) => ClaimError::Corrupt,

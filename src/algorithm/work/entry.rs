@@ -85,11 +85,10 @@ pub(crate) fn last_attempts(entry: &Located<'_, impl Region>, dead: Tag) -> Opti
 pub(crate) fn perform(
     entry: &Located<'_, impl Region>,
     step: HandOverStep,
-    me: Tag,
     peers: &impl Liveness,
 ) -> Option<Result<(), TakeOverError>> {
     let layout = layout_of(entry.record, entry.participants)?;
-    Some(view(&entry.region, &layout, entry.participants)?.perform(step, me, peers))
+    Some(view(&entry.region, &layout, entry.participants)?.perform(step, peers))
 }
 
 /// Returns the layout of the work queue in the entry of a record.
@@ -123,10 +122,9 @@ pub(crate) mod bytes {
     pub(crate) fn perform(
         entry: &Located<'_, impl Region>,
         step: HandOverStep,
-        me: Tag,
         peers: &impl Liveness,
     ) -> Option<Result<(), TakeOverError>> {
         let layout = WorkLayout::of_bytes(entry.record.config, entry.participants)?;
-        Some(view(&entry.region, &layout, entry.participants)?.perform(step, me, peers))
+        Some(view(&entry.region, &layout, entry.participants)?.perform(step, peers))
     }
 }

@@ -182,10 +182,10 @@ impl<P: Storage> Work<'_, P> {
     pub(crate) fn on_full(
         &self,
         cursor: &mut Cursor,
-        me: Tag,
         cells: u32,
         peers: &impl Liveness,
     ) -> Result<OwnedCell, TryError> {
+        let me = peers.me();
         if self.endpoints().is_over(Endpoint::Sender) {
             return Err(TryError::Disconnected);
         }
@@ -201,9 +201,9 @@ impl<P: Storage> Work<'_, P> {
     pub(crate) fn on_empty(
         &self,
         cursor: &mut Cursor,
-        me: Tag,
         peers: &impl Liveness,
     ) -> Result<OwnedCell, TryError> {
+        let me = peers.me();
         let is_over = self.endpoints().is_over(Endpoint::Receiver);
         if is_over && !mutation(255) {
             // (W5).

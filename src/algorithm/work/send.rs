@@ -19,8 +19,8 @@
 use super::{Cursor, OwnedCell, Storage, Work, WorkSendError};
 use crate::algorithm::work::layout::State;
 use crate::facade::{barrier_after_rmw, mutation};
-use crate::participant::endpoints::Endpoint;
 use crate::participant::{Liveness, Tag};
+use crate::participant::endpoints::Endpoint;
 
 impl<P: Storage> Work<'_, P> {
     /// Sends a message that was written into a loan.
@@ -29,9 +29,9 @@ impl<P: Storage> Work<'_, P> {
         &self,
         cursor: &mut Cursor,
         owned: OwnedCell,
-        me: Tag,
         peers: &impl Liveness,
     ) -> Result<(), WorkSendError> {
+        let me = peers.me();
         let sending = owned.word.owned_by(State::Sending, me);
         if !self.transition(owned.cell, owned.word, sending) {
             return Err(WorkSendError::MembershipLost);

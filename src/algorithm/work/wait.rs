@@ -42,7 +42,6 @@ struct Waiter<'a, P, Q, A> {
     work: Work<'a, P>,
     goal: Goal,
     cursor: &'a mut Cursor,
-    me: Tag,
     peers: &'a Q,
     /// Reaches the goal, if it can be reached now.
     attempt: A,
@@ -77,7 +76,7 @@ where
             }
             Goal::Message => {
                 let due = self.cursor.due;
-                let is_ready = work.is_ready_for(self.cursor, Some(self.me));
+                let is_ready = work.is_ready_for(self.cursor, Some(self.peers.me()));
                 // A slice that was chosen without knowing of a delayed message is too long.
                 is_ready || (self.cursor.due != due && !mutation(649))
             }
@@ -119,19 +118,19 @@ impl<P: Storage> Work<'_, P> {
     pub(crate) fn wait_loan<'m>(
         &self,
         cursor: &mut Cursor,
-        me: Tag,
         cells: u32,
         peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<OwnedCell, EventWaitError> {
+        let me = peers.me();
         let attempt = |cursor: &mut Cursor| {
             if self.endpoints().is_over(Endpoint::Sender) {
                 return Err(TryError::Disconnected);
             }
             self.loan_span(cursor, me, cells)
         };
-        let mut op = self.waiter(Goal::Cells(cells), cursor, me, peers, attempt);
+        let mut op = self.waiter(Goal::Cells(cells), cursor, peers, attempt);
         let event = self.state.event(Endpoint::Sender);
         wait(&mut op, event, peers, deadline, mode.into())
     }
@@ -140,16 +139,15 @@ impl<P: Storage> Work<'_, P> {
     pub(crate) fn wait_receive<'m>(
         &self,
         cursor: &mut Cursor,
-        me: Tag,
         peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<OwnedCell, EventWaitError> {
-        let attempt = |cursor: &mut Cursor| match self.receive(cursor, me) {
-            Err(TryError::WouldBlock) => self.on_empty(cursor, me, peers),
+        let attempt = |cursor: &mut Cursor| match self.receive(cursor, peers.me()) {
+            Err(TryError::WouldBlock) => self.on_empty(cursor, peers),
             other => other,
         };
-        let mut op = self.waiter(Goal::Message, cursor, me, peers, attempt);
+        let mut op = self.waiter(Goal::Message, cursor, peers, attempt);
         let event = self.state.event(Endpoint::Receiver);
         wait(&mut op, event, peers, deadline, mode.into())
     }
@@ -159,14 +157,13 @@ impl<P: Storage> Work<'_, P> {
     pub(super) fn wait_delayed(
         &self,
         cursor: &mut Cursor,
-        me: Tag,
         peers: &impl Liveness,
     ) -> Result<(), EventWaitError> {
-        let attempt = |cursor: &mut Cursor| match self.receive(cursor, me) {
+        let attempt = |cursor: &mut Cursor| match self.receive(cursor, peers.me()) {
             Err(TryError::WouldBlock) if cursor.due != super::Due::NEVER => Ok(()),
             other => other.map(drop),
         };
-        let mut op = self.waiter(Goal::Message, cursor, me, peers, attempt);
+        let mut op = self.waiter(Goal::Message, cursor, peers, attempt);
         let event = self.state.event(Endpoint::Receiver);
         let mode = crate::facade::Pace::Adaptive.into();
         wait(&mut op, event, peers, &Deadline::never(), mode)
@@ -176,13 +173,12 @@ impl<P: Storage> Work<'_, P> {
     pub(crate) fn wait_idle<'m>(
         &self,
         cursor: &mut Cursor,
-        me: Tag,
         peers: &impl Liveness,
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<(), EventWaitError> {
         let attempt = |_: &mut Cursor| self.is_idle().then_some(()).ok_or(TryError::WouldBlock);
-        let mut op = self.waiter(Goal::Idle, cursor, me, peers, attempt);
+        let mut op = self.waiter(Goal::Idle, cursor, peers, attempt);
         let event = &self.state.common.0.idle;
         wait(&mut op, event, peers, deadline, mode.into())
     }
@@ -191,7 +187,6 @@ impl<P: Storage> Work<'_, P> {
         &'b self,
         goal: Goal,
         cursor: &'b mut Cursor,
-        me: Tag,
         peers: &'b Q,
         attempt: A,
     ) -> Waiter<'b, P, Q, A> {
@@ -199,7 +194,6 @@ impl<P: Storage> Work<'_, P> {
             work: *self,
             goal,
             cursor,
-            me,
             peers,
             attempt,
         }

@@ -120,9 +120,7 @@ impl<T> Array<T> {
         loop {
             let (entry, forever) = (self.entry_ref(), Deadline::never());
             let me = entry.tag()?;
-            let made = self
-                .leases()
-                .restart(me, &entry.liveness(me), Some(&forever));
+            let made = self.leases().restart(&entry.liveness(me), Some(&forever));
             match made {
                 Ok(()) => return Ok(()),
                 Err(ChunkError::Leased(holder)) => {
@@ -144,7 +142,7 @@ impl<T> Array<T> {
         let me = self.me()?;
         let from = self.next(me);
         let others = self.entry_ref().liveness(me);
-        match self.leases().lease_any(from, me, &others, wait) {
+        match self.leases().lease_any(from, &others, wait) {
             Ok(Some(leased)) => {
                 self.go_on_behind(leased.chunk());
                 Ok(Some(Lease::new(self, leased)))
@@ -166,7 +164,7 @@ impl<T> Array<T> {
         }
         let me = self.me()?;
         let others = self.entry_ref().liveness(me);
-        match self.leases().lease_this(chunk, me, &others, wait) {
+        match self.leases().lease_this(chunk, &others, wait) {
             Ok(leased) => Ok(Lease::new(self, leased)),
             Err(error) => Err(self.refused(error, me)),
         }

@@ -144,7 +144,7 @@ impl<T: Payload + Pod> Snapshot<T> {
     pub fn writer(&self) -> Result<Writer<T>, ClaimError> {
         let me = self.state.tag()?;
         use_events(self.state.events());
-        let claimed = self.raw().claim_writer(me, &self.state.liveness(me));
+        let claimed = self.raw().claim_writer(&self.state.liveness(me));
         let claim = claimed.map_err(|refused| match refused {
             Unclaimed::Taken(tag) => ClaimError::RoleTaken {
                 pid: self.state.pid_of(tag),
@@ -168,7 +168,7 @@ impl<T: Payload + Pod> Snapshot<T> {
         let me = self.state.tag()?;
         let claimed = self
             .raw()
-            .claim_slot(me, ReaderState::Idle, &self.state.liveness(me));
+            .claim_slot(ReaderState::Idle, &self.state.liveness(me));
         let claim = claimed.map_err(|slot_error| self.slot_error(slot_error, me))?;
         Ok(Reader::new(self.clone(), claim))
     }
@@ -185,7 +185,7 @@ impl<T: Payload + Pod> Snapshot<T> {
     pub fn load(&self) -> Result<T, ReaderError> {
         let me = self.state.tag()?;
         let (raw, others) = (self.raw(), self.state.liveness(me));
-        let claimed = raw.claim_slot(me, ReaderState::Choosing, &others);
+        let claimed = raw.claim_slot(ReaderState::Choosing, &others);
         let mut claim = claimed.map_err(|slot_error| self.slot_error(slot_error, me))?;
         let chosen = raw.choose(&mut claim);
         // SAFETY: the buffer is mapped and aligned, and this reader's until it leaves; any bytes

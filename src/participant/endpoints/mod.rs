@@ -134,9 +134,9 @@ pub(crate) struct EndpointCounts<'a> {
 }
 
 /// Returns whether a cell of `me`'s index counts another participant, which has the index since.
-fn is_counted(cell: u64, me: Tag, peers: &impl Liveness) -> bool {
+fn is_counted(cell: u64, peers: &impl Liveness) -> bool {
     let other = Tag::in_word(owner(cell), peers.participants());
-    let there = other.filter(|other| other.index() == me.index());
+    let there = other.filter(|other| other.index() == peers.me().index());
     there.is_some_and(|other| !peers.is_unregistered(other) || mutation(602))
 }
 
@@ -202,10 +202,9 @@ impl EndpointCounts<'_> {
     pub(crate) fn count(
         self,
         endpoint: Endpoint,
-        me: Tag,
         peers: &impl Liveness,
     ) -> Result<bool, EndpointError> {
-        self.count_in_cell(endpoint, me, peers, 600)?;
+        self.count_in_cell(endpoint, peers, 600)?;
         let once_more = if mutation(131) { 0 } else { COUNTED };
         let mut is_first = false;
         self.change(|word| {
@@ -252,11 +251,10 @@ impl EndpointCounts<'_> {
     pub(crate) fn take_over(
         self,
         (endpoint, as_of): (Endpoint, u64),
-        me: Tag,
         peers: &impl Liveness,
     ) -> Result<(), (TakeOverError, bool)> {
         let early = mutation(516) && !self.count_over(endpoint, as_of);
-        self.count_in_cell(endpoint, me, peers, 518)
+        self.count_in_cell(endpoint, peers, 518)
             .map_err(|error| (error.into(), false))?;
         if early || !mutation(516) && self.count_over(endpoint, as_of) {
             return Ok(());
@@ -264,10 +262,10 @@ impl EndpointCounts<'_> {
         // Others may have been told. A participant that was counted and left meanwhile has found
         // this cell, so its settling is owed.
         let settled = if mutation(514) {
-            self.take_from_cell(endpoint, me);
+            self.take_from_cell(endpoint, peers.me());
             false
         } else {
-            self.uncount(endpoint, me, peers)
+            self.uncount(endpoint, peers)
         };
         Err((TakeOverError::Over, settled))
     }
@@ -304,10 +302,10 @@ impl EndpointCounts<'_> {
     fn count_in_cell(
         self,
         endpoint: Endpoint,
-        me: Tag,
         peers: &impl Liveness,
         mutant: u32,
     ) -> Result<(), EndpointError> {
+        let me = peers.me();
         let cell = self
             .cells
             .get(me.index() as usize)
@@ -318,7 +316,7 @@ impl EndpointCounts<'_> {
         loop {
             let mine = if owner(seen) == me.bits() {
                 seen
-            } else if is_counted(seen, me, peers) {
+            } else if is_counted(seen, peers) {
                 return Err(EndpointError::MembershipLost);
             } else {
                 u64::from(me.bits())
@@ -344,8 +342,8 @@ impl EndpointCounts<'_> {
 
     /// Counts participant `me` once less at an endpoint; returns true if none is left there, and
     /// all sleepers of both endpoints must be woken.
-    pub(crate) fn uncount(self, endpoint: Endpoint, me: Tag, peers: &impl Liveness) -> bool {
-        self.take_from_cell(endpoint, me)
+    pub(crate) fn uncount(self, endpoint: Endpoint, peers: &impl Liveness) -> bool {
+        self.take_from_cell(endpoint, peers.me())
             && !mutation(135)
             && self.settle(endpoint, |tag| peers.is_alive(tag))
     }

@@ -35,10 +35,10 @@ impl<T: Payload> Counts for Queue<T> {
         self.ring().endpoints()
     }
     fn count(&self, endpoint: Endpoint, me: Tag) -> Result<(), EndpointError> {
-        self.ring().count_at(endpoint, me, &self.liveness(me))
+        self.ring().count_at(endpoint, &self.liveness(me))
     }
     fn uncount(&self, endpoint: Endpoint, me: Tag) {
-        self.ring().uncount(endpoint, me, &self.liveness(me));
+        self.ring().uncount(endpoint, &self.liveness(me));
     }
 }
 

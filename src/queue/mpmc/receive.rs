@@ -267,9 +267,9 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let ring = self.ring();
         let mut cursor = self.cursor();
         let others = self.liveness(me);
-        let mut claim = ring.claim_recv(&mut cursor, me, &others);
+        let mut claim = ring.claim_recv(&mut cursor, &others);
         if claim == Err(TryError::WouldBlock) {
-            claim = ring.on_empty(&mut cursor, me, &others);
+            claim = ring.on_empty(&mut cursor, &others);
         }
         self.keep(&cursor);
         claim.map_err(|refused| TryRecvError::of(refused, Kind::Queue, || self.membership_lost(me)))
@@ -286,7 +286,6 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let mut cursor = self.cursor();
         let claim = self.ring().wait_recv(
             &mut cursor,
-            me,
             &self.liveness(me),
             deadline,
             self.mode(Endpoint::Receiver),

@@ -145,12 +145,8 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         };
         let ring = self.ring();
         let mut cursor = self.cursor();
-        let claimed = ring.wait_replace(
-            &mut cursor,
-            me,
-            &self.liveness(me),
-            self.mode(Endpoint::Sender),
-        );
+        let claimed =
+            ring.wait_replace(&mut cursor, &self.liveness(me), self.mode(Endpoint::Sender));
         let (claim, replaced) = match claimed {
             Ok(claimed) => claimed,
             Err(ended) => {
@@ -230,9 +226,9 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let ring = self.ring();
         let mut cursor = self.cursor();
         let others = self.liveness(me);
-        let mut claim = ring.claim_send(&mut cursor, me, &others);
+        let mut claim = ring.claim_send(&mut cursor, &others);
         if claim == Err(TryError::WouldBlock) {
-            claim = ring.on_full(&mut cursor, me, &others);
+            claim = ring.on_full(&mut cursor, &others);
         }
         self.keep(&cursor);
         claim.map_err(|refused| TrySendError::of(refused, Kind::Queue, || self.membership_lost(me)))
@@ -249,7 +245,6 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
         let mut cursor = self.cursor();
         let claim = self.ring().wait_send(
             &mut cursor,
-            me,
             &self.liveness(me),
             deadline,
             self.mode(Endpoint::Sender),

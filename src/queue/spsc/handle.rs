@@ -100,7 +100,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Spsc<T> {
     fn claim<R: RoleMarker>(&self) -> Result<End<T, R>, ClaimError> {
         let me = self.state.tag()?;
         use_events(self.state.events());
-        let claimed = self.protocol().claim(me, &self.state.liveness(me));
+        let claimed = self.protocol().claim(&self.state.liveness(me));
         self.end(me, claimed)
     }
 

@@ -161,7 +161,7 @@ impl<'q> OwnedMessage<'q> {
         let mut cursor = self.pool.cursor();
         let work = self.pool.work();
         let peers = self.pool.liveness(self.me);
-        let sent = work.send(&mut cursor, self.mine, self.me, &peers);
+        let sent = work.send(&mut cursor, self.mine, &peers);
         self.pool.keep(&cursor);
         match sent {
             Ok(()) => {
@@ -225,7 +225,7 @@ impl Pool {
             work.loan_span(&mut cursor, me, cells)
         };
         if loaned == Err(TryError::WouldBlock) && reap == Reap::IfDue {
-            loaned = work.on_full(&mut cursor, me, cells, &self.liveness(me));
+            loaned = work.on_full(&mut cursor, cells, &self.liveness(me));
         }
         self.keep(&cursor);
         match loaned {
@@ -262,7 +262,7 @@ impl Pool {
         let me = self.tag()?;
         let (mut cursor, peers) = (self.cursor(), self.liveness(me));
         let work = self.work();
-        let loaned = work.wait_loan(&mut cursor, me, cells, &peers, deadline, self.mode(0));
+        let loaned = work.wait_loan(&mut cursor, cells, &peers, deadline, self.mode(0));
         self.keep(&cursor);
         match loaned {
             Ok(mine) => Ok(self.owned(mine, me)),
@@ -286,7 +286,7 @@ impl Pool {
         let work = self.work();
         let mut received = work.receive(&mut cursor, me);
         if received == Err(TryError::WouldBlock) && reap == Reap::IfDue {
-            received = work.on_empty(&mut cursor, me, &self.liveness(me));
+            received = work.on_empty(&mut cursor, &self.liveness(me));
         }
         self.keep(&cursor);
         match received {
@@ -313,7 +313,7 @@ impl Pool {
         let me = self.tag()?;
         let (mut cursor, peers) = (self.cursor(), self.liveness(me));
         let work = self.work();
-        let received = work.wait_receive(&mut cursor, me, &peers, deadline, self.mode(1));
+        let received = work.wait_receive(&mut cursor, &peers, deadline, self.mode(1));
         self.keep(&cursor);
         match received {
             Ok(mine) => Ok(self.received(mine, me)),
@@ -335,7 +335,7 @@ impl Pool {
         let me = self.tag()?;
         let (mut cursor, peers) = (self.cursor(), self.liveness(me));
         let work = self.work();
-        let idle = work.wait_idle(&mut cursor, me, &peers, deadline, self.mode(2));
+        let idle = work.wait_idle(&mut cursor, &peers, deadline, self.mode(2));
         self.keep(&cursor);
         match idle {
             Ok(()) => Ok(true),

@@ -45,10 +45,10 @@ impl Counts for Pool {
         self.work().endpoints()
     }
     fn count(&self, endpoint: Endpoint, me: Tag) -> Result<(), EndpointError> {
-        self.work().count_at(endpoint, me, &self.liveness(me))
+        self.work().count_at(endpoint, &self.liveness(me))
     }
     fn uncount(&self, endpoint: Endpoint, me: Tag) {
-        self.work().uncount(endpoint, me, &self.liveness(me));
+        self.work().uncount(endpoint, &self.liveness(me));
     }
 }
 

@@ -167,7 +167,7 @@ impl Barrier {
     /// [`BarrierError::Full`] if all places are taken; [`BarrierError::Fault`].
     pub fn register(&self) -> Result<Party<'_>, BarrierError> {
         let me = self.me()?;
-        let registered = self.raw().register(self.next(me), me, &self.liveness(me));
+        let registered = self.raw().register(self.next(me), &self.liveness(me));
         match registered {
             Ok(index) => Ok(Party::new(self, index, me)),
             Err(error) => Err(self.not_arrived(error, me)),
@@ -216,7 +216,7 @@ impl Barrier {
     #[inline]
     fn wait_until(&self, deadline: &Deadline) -> Result<BarrierWaitResult, BarrierTimeoutError> {
         let me = self.me()?;
-        let arrived = self.raw().arrive(self.next(me), me, &self.liveness(me));
+        let arrived = self.raw().arrive(self.next(me), &self.liveness(me));
         match arrived {
             Ok(arrival) => {
                 let next = u32::try_from(arrival.index).unwrap_or(NOWHERE);

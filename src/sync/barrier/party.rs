@@ -66,9 +66,7 @@ impl<'a> Party<'a> {
             return Err(Fault::NotOwner.into());
         }
         let (barrier, me) = (self.barrier, self.owner);
-        let arrived = barrier
-            .raw()
-            .arrive_at(self.index, me, &barrier.liveness(me));
+        let arrived = barrier.raw().arrive_at(self.index, &barrier.liveness(me));
         match arrived {
             Ok(arrival) => barrier.finish(arrival, me, deadline),
             // The seat was recovered: this process counted as dead.

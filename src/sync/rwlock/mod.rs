@@ -452,7 +452,7 @@ impl<T: ?Sized> RwLock<T> {
         // Everything is looked up before the instruction that locks.
         let (data, lock, own) = (self.data, self.raw(), self.state.own());
         let me = own.current()?;
-        let token = lock.read_clean(me, &self.state.liveness(me))?;
+        let token = lock.read_clean(&self.state.liveness(me))?;
         Some(RwLockReadGuard::new(data, lock, own, token))
     }
 
@@ -463,7 +463,7 @@ impl<T: ?Sized> RwLock<T> {
         // Everything is looked up before the instruction that locks.
         let panicking = std::thread::panicking();
         let me = self.state.own().current().filter(|_| !Self::HAS_LEASES)?;
-        let token = self.raw().write_clean(me, &self.state.liveness(me))?;
+        let token = self.raw().write_clean(&self.state.liveness(me))?;
         Some(RwLockWriteGuard::new(self, token, panicking))
     }
 
@@ -524,9 +524,9 @@ impl<T: ?Sized> RwLock<T> {
         let (lock, me) = (self.raw(), self.state.tag()?);
         let others = self.state.liveness(me);
         // A process that has joined only now, or has an open cell at the last moment.
-        let read = match lock.read_clean(me, &others) {
+        let read = match lock.read_clean(&others) {
             Some(token) => Ok(token),
-            None => lock.read(me, &others, wait),
+            None => lock.read(&others, wait),
         };
         match read {
             Ok(read) => Ok(LockError::told(
@@ -546,7 +546,7 @@ impl<T: ?Sized> RwLock<T> {
         wait: Option<&Deadline>,
     ) -> Result<WriterToken, TryLockError<WriterToken>> {
         let me = self.state.tag()?;
-        match self.raw().write(me, &self.state.liveness(me), wait) {
+        match self.raw().write(&self.state.liveness(me), wait) {
             Ok(token) => Ok(LockError::told(
                 self.state.entry(),
                 token.owner_died(),

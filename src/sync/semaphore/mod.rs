@@ -192,10 +192,10 @@ impl Semaphore {
         let count = self.in_range(count)?;
         let me = self.me()?;
         let (raw, others, mut taken) = (self.raw(), self.liveness(me), vec![0; count]);
-        let mut claimed = raw.claim_many(&mut taken, me, &others);
+        let mut claimed = raw.claim_many(&mut taken, &others);
         if claimed == Err(TryError::WouldBlock) {
             raw.reap_dead(&others);
-            claimed = raw.claim_many(&mut taken, me, &others);
+            claimed = raw.claim_many(&mut taken, &others);
         }
         match claimed {
             Ok(()) => Ok(Permits::new(self, taken, me)),
@@ -319,7 +319,7 @@ impl Semaphore {
         let me = own.current()?;
         // ORDERING: Relaxed; a hint.
         let next = self.next.load(Ordering::Relaxed) as usize;
-        let word = raw.claim_at(next, me, &self.liveness(me)).ok()?;
+        let word = raw.claim_at(next, &self.liveness(me)).ok()?;
         Some(Permit::new(word, self.state.state(), own, me))
     }
 
@@ -328,10 +328,10 @@ impl Semaphore {
     fn attempt(&self) -> Result<Permit<'_>, TryAcquireError> {
         let me = self.me()?;
         let (raw, others, next) = (self.raw(), self.liveness(me), self.next(me));
-        let mut claimed = raw.claim(next, me, &others);
+        let mut claimed = raw.claim(next, &others);
         if claimed == Err(TryError::WouldBlock) {
             raw.reap_dead(&others);
-            claimed = raw.claim(next, me, &others);
+            claimed = raw.claim(next, &others);
         }
         match claimed {
             Ok(index) => Ok(self.permit(index, me)),
@@ -344,7 +344,7 @@ impl Semaphore {
     fn wait(&self, deadline: &Deadline) -> Result<Permit<'_>, AcquireTimeoutError> {
         let me = self.me()?;
         let (others, next) = (self.liveness(me), self.next(me));
-        let waited = self.raw().wait(next, me, &others, deadline, self.mode());
+        let waited = self.raw().wait(next, &others, deadline, self.mode());
         match waited {
             Ok(index) => Ok(self.permit(index, me)),
             Err(error) => Err(self.not_in_time(error, me)),
@@ -361,7 +361,7 @@ impl Semaphore {
         let (others, mut taken) = (self.liveness(me), vec![0; count]);
         let waited = self
             .raw()
-            .wait_many(&mut taken, me, &others, deadline, self.mode());
+            .wait_many(&mut taken, &others, deadline, self.mode());
         match waited {
             Ok(()) => Ok(Permits::new(self, taken, me)),
             Err(error) => Err(self.not_in_time(error, me)),

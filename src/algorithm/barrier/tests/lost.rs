@@ -22,7 +22,7 @@ impl Shared {
     /// Arrives as process 1, which is reaped meanwhile.
     fn arrive(&self) {
         let peers = self.registry.liveness(1);
-        match self.barrier.barrier().arrive(0, tag(1), &peers) {
+        match self.barrier.barrier().arrive(0, &peers) {
             Ok(_) | Err(TryError::MembershipLost | TryError::Disconnected) => {}
             Err(other) => panic!("{other:?}"),
         }

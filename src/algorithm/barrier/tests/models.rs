@@ -78,7 +78,7 @@ impl Fixture {
     fn with_parties(shrinks: bool) -> Arc<Self> {
         let fixture = Self::open(shrinks);
         for id in [1, 2] {
-            let registered = fixture.barrier().register(0, tag(id), &fixture.peers(id));
+            let registered = fixture.barrier().register(0, &fixture.peers(id));
             assert_eq!(registered, Ok(id as usize - 1));
         }
         fixture
@@ -98,9 +98,7 @@ impl Fixture {
 
     /// Waits as a process that is no party.
     fn wait(&self, id: u32, deadline: &Deadline) {
-        let arrived = self
-            .barrier()
-            .arrive(id as usize - 1, tag(id), &self.peers(id));
+        let arrived = self.barrier().arrive(id as usize - 1, &self.peers(id));
         match arrived {
             Ok(arrival) => self.finish(arrival, id, deadline),
             Err(_) => self.note(id, BROKEN),
@@ -109,9 +107,7 @@ impl Fixture {
 
     /// Waits as a party.
     fn wait_as_party(&self, id: u32, deadline: &Deadline) {
-        let arrived = self
-            .barrier()
-            .arrive_at(id as usize - 1, tag(id), &self.peers(id));
+        let arrived = self.barrier().arrive_at(id as usize - 1, &self.peers(id));
         match arrived {
             Ok(arrival) => self.finish(arrival, id, deadline),
             Err(_) => self.note(id, BROKEN),
@@ -326,7 +322,7 @@ fn model_barrier_two_resets_are_no_release() {
         explore(move || {
             let fixture = Fixture::open(false);
             if is_party {
-                let registered = fixture.barrier().register(0, tag(1), &fixture.peers(1));
+                let registered = fixture.barrier().register(0, &fixture.peers(1));
                 assert_eq!(registered, Ok(0));
             }
             finish([
@@ -359,7 +355,7 @@ fn model_barrier_a_slow_reset_closes_no_seat_of_a_later_phase() {
         finish([
             fixture.start(1, None, |fixture| {
                 // It keeps its seat.
-                let _ = fixture.barrier().arrive(0, tag(1), &fixture.peers(1));
+                let _ = fixture.barrier().arrive(0, &fixture.peers(1));
             }),
             fixture.start(2, None, |fixture| fixture.barrier().reset()),
             fixture.start(3, None, |fixture| fixture.barrier().reset()),
@@ -397,7 +393,7 @@ fn model_barrier_two_deaths_leave_no_seat_taken() {
             fixture.start(id, death, move |fixture| {
                 fixture.reap(3 - id);
                 let (barrier, peers) = (fixture.barrier(), fixture.peers(id));
-                if let Ok(arrival) = barrier.arrive(id as usize - 1, tag(id), &peers) {
+                if let Ok(arrival) = barrier.arrive(id as usize - 1, &peers) {
                     let phase = arrival.phase;
                     let released =
                         barrier.is_full(phase) && barrier.state.advance(phase, phase.next());

@@ -45,7 +45,7 @@ fn a_free_seat_of_this_generation_is_an_error_and_not_waited_for() {
         (u64::MAX - 1, 0x7fff_ffff_ffff_ffff << 32),
     ] {
         let owned = Owned::of(phase, &[seat, seat]);
-        let arrived = owned.barrier(false).arrive(0, tag(1), &ALIVE);
+        let arrived = owned.barrier(false).arrive(0, &ALIVE.of(tag(1)));
         assert_eq!(arrived, Err(TryError::Corrupt), "{phase:#x} {seat:#x}");
     }
 }
@@ -61,8 +61,8 @@ proptest! {
         let owned = Owned::of(phase, &seats);
         let (barrier, peers) = (owned.barrier(shrinks), ALIVE);
         let soon = || Deadline::after(Duration::ZERO);
-        let _ = barrier.register(0, tag(1), &peers);
-        if let Ok(arrival) = barrier.arrive(0, tag(2), &peers) {
+        let _ = barrier.register(0, &peers.of(tag(1)));
+        if let Ok(arrival) = barrier.arrive(0, &peers.of(tag(2))) {
             let waited = barrier.wait(arrival, tag(2), &peers, &soon(), Pace::Park);
             let lost = EventWaitError::MembershipLost;
             prop_assert_ne!(waited, Err(lost));
@@ -83,7 +83,7 @@ fn a_barrier_of_one_is_passed_at_once() {
     let owned = Owned::of(Phase::FIRST.0, &[0]);
     let (barrier, peers) = (owned.barrier(false), ALIVE);
     for _ in 0..3 {
-        let arrival = barrier.arrive(7, tag(1), &peers).unwrap();
+        let arrival = barrier.arrive(7, &peers.of(tag(1))).unwrap();
         let waited = barrier.wait(arrival, tag(1), &peers, &Deadline::never(), Pace::Park);
         assert_eq!(waited, Ok(true));
     }
@@ -94,14 +94,14 @@ fn a_barrier_of_one_is_passed_at_once() {
 fn more_than_there_are_seats_are_refused() {
     let owned = Owned::of(Phase::FIRST.0, &[0, 0]);
     let (barrier, peers) = (owned.barrier(false), ALIVE);
-    assert_eq!(barrier.register(1, tag(1), &peers), Ok(1));
-    let arrival = barrier.arrive(1, tag(2), &peers).unwrap();
+    assert_eq!(barrier.register(1, &peers.of(tag(1))), Ok(1));
+    let arrival = barrier.arrive(1, &peers.of(tag(2))).unwrap();
     assert_eq!((arrival.index, barrier.n_waiting()), (0, 1));
-    assert_eq!(barrier.arrive(0, tag(3), &peers), Err(TryError::Busy));
-    assert_eq!(barrier.register(0, tag(3), &peers), Err(TryError::Busy));
+    assert_eq!(barrier.arrive(0, &peers.of(tag(3))), Err(TryError::Busy));
+    assert_eq!(barrier.register(0, &peers.of(tag(3))), Err(TryError::Busy));
     barrier.unregister(1, tag(1));
     assert_eq!(
-        barrier.arrive(0, tag(3), &peers),
+        barrier.arrive(0, &peers.of(tag(3))),
         Err(TryError::Disconnected)
     );
 }
@@ -111,7 +111,7 @@ fn a_dead_tag_of_an_earlier_phase_breaks_this_one_and_one_that_was_cut_off_does_
     let owned = Owned::of(Phase::FIRST.0, &[0, 0]);
     let (barrier, peers) = (owned.barrier(false), ALIVE);
     for (index, member) in [(0, 0), (1, 1)] {
-        barrier.arrive(index, tag(member), &peers).unwrap();
+        barrier.arrive(index, &peers.of(tag(member))).unwrap();
     }
     let phase = barrier.state.phase();
     assert!(barrier.is_full(phase) && barrier.state.advance(phase, phase.next()));
@@ -129,26 +129,29 @@ fn a_reset_gives_back_seats_that_were_taken_out() {
     let owned = Owned::of(Phase::FIRST.0, &[0, 0]);
     let (barrier, peers) = (owned.barrier(true), ALIVE);
     for index in 0..2 {
-        assert_eq!(barrier.register(0, tag(index), &peers), Ok(index as usize));
+        assert_eq!(
+            barrier.register(0, &peers.of(tag(index))),
+            Ok(index as usize)
+        );
     }
     barrier.recover(tag(0));
     assert_eq!(barrier.parties(), 1);
-    let arrival = barrier.arrive_at(1, tag(1), &peers).unwrap();
+    let arrival = barrier.arrive_at(1, &peers.of(tag(1))).unwrap();
     let waited = barrier.wait(arrival, tag(1), &peers, &Deadline::never(), Pace::Park);
     assert_eq!(waited, Ok(true));
     barrier.recover(tag(1));
     assert_eq!(barrier.parties(), 0);
-    assert_eq!(barrier.arrive(0, tag(2), &peers), Err(TryError::Busy));
+    assert_eq!(barrier.arrive(0, &peers.of(tag(2))), Err(TryError::Busy));
     barrier.reset();
     assert_eq!(barrier.parties(), 2);
-    assert!(barrier.arrive(0, tag(2), &peers).is_ok());
+    assert!(barrier.arrive(0, &peers.of(tag(2))).is_ok());
 }
 
 #[test]
 fn a_waiter_without_membership_does_not_wait() {
     let owned = Owned::of(Phase::FIRST.0, &[0, 0]);
     let (barrier, peers) = (owned.barrier(false), NOT_MEMBER);
-    let arrival = barrier.arrive(0, tag(1), &peers).unwrap();
+    let arrival = barrier.arrive(0, &peers.of(tag(1))).unwrap();
     let waited = barrier.wait(arrival, tag(1), &peers, &Deadline::never(), Pace::Park);
     assert_eq!(waited, Err(EventWaitError::MembershipLost));
     assert!(barrier.state.phase().is_broken() && barrier.load(0).is_free());
@@ -159,7 +162,7 @@ fn a_seat_that_no_barrier_has_is_told() {
     let corrupt = Seat(0).held_by(tag(9)).registered();
     let owned = Owned::of(Phase::FIRST.0, &[0, corrupt.0]);
     let (barrier, peers) = (owned.barrier(false), ALIVE);
-    let arrival = barrier.arrive(0, tag(1), &peers).unwrap();
+    let arrival = barrier.arrive(0, &peers.of(tag(1))).unwrap();
     let waited = barrier.wait(arrival, tag(1), &peers, &Deadline::never(), Pace::Park);
     assert_eq!(waited, Err(EventWaitError::Corrupt));
     assert_eq!(barrier.corrupt_seat(8), Some(corrupt.0));

@@ -304,6 +304,9 @@ pub(super) struct Reaping<'a> {
 }
 
 impl Liveness for Reaping<'_> {
+    fn me(&self) -> Tag {
+        tag(self.id)
+    }
     fn is_alive(&self, other: Tag) -> bool {
         other == tag(self.id) || is_byte_locked(other.index())
     }

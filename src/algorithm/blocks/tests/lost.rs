@@ -266,7 +266,7 @@ fn model_blocks_a_waiter_that_was_reaped_as_it_swept_loses_no_block() {
     let dies_as_owner: Change = |shared, id| {
         let peers = shared.registry.liveness(id);
         let state = shared.object.state();
-        let held = state.lock().lock(tag(id), &peers, &Deadline::never());
+        let held = state.lock().lock(&peers, &Deadline::never());
         assert!(held.is_ok());
         state.recover(tag(id));
     };

@@ -265,7 +265,7 @@ fn model_blocks_a_reaper_wakes_waiters() {
             start(1, None, move || {
                 let peers = writer.peers(1);
                 let lock = writer.state().lock();
-                let _ = lock.lock(tag(1), &peers, &Deadline::never()).unwrap();
+                let _ = lock.lock(&peers, &Deadline::never()).unwrap();
                 writer.state().recover(tag(1));
             }),
             start(2, None, move || {

@@ -68,7 +68,7 @@ fn model_leases_wherever_a_writer_dies_there_is_no_lease_before_a_repair() {
                 loop {
                     let peers = KernelLiveness(2);
                     let forever = Deadline::never();
-                    match worker.leases().lease_any(0, tag(2), &peers, Some(&forever)) {
+                    match worker.leases().lease_any(0, &peers, Some(&forever)) {
                         Ok(Some(leased)) => return worker.finish(leased),
                         Err(ChunkError::OwnerDied) => worker.write(2),
                         other => panic!("{other:?}"),

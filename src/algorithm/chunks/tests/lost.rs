@@ -46,10 +46,7 @@ fn model_leases_no_tag_of_a_reaped_process_stays() {
         finish([
             fixture.start(1, None, move |lost| {
                 // It keeps what it gets.
-                match lost
-                    .leases()
-                    .lease_any(0, tag(1), &lost.registry.liveness(1), None)
-                {
+                match lost.leases().lease_any(0, &lost.registry.liveness(1), None) {
                     Ok(_) | Err(ChunkError::Busy | ChunkError::MembershipLost) => {}
                     Err(other) => panic!("{other:?}"),
                 }
@@ -57,7 +54,7 @@ fn model_leases_no_tag_of_a_reaped_process_stays() {
             fixture.start(2, None, move |reaper| reaper.reap()),
             fixture.start(3, None, move |waiter| {
                 let (peers, never) = (waiter.registry.liveness(3), Deadline::never());
-                let leased = waiter.leases().lease_any(0, tag(3), &peers, Some(&never));
+                let leased = waiter.leases().lease_any(0, &peers, Some(&never));
                 let leased = leased.expect("no deadline").expect("it is to do");
                 assert!(
                     waiter.leases().table.end(leased, false),
@@ -85,7 +82,7 @@ fn model_leases_a_reaped_opener_opens_no_chunk() {
         finish([
             fixture.start(1, None, move |lost| {
                 let (table, peers) = (lost.leases().table, lost.registry.liveness(1));
-                let found = table.find(Want::Any(0), tag(1), &peers, WalkMode::Opening);
+                let found = table.find(Want::Any(0), &peers, WalkMode::Opening);
                 assert!(matches!(
                     found,
                     Err(ChunkError::MembershipLost)
@@ -94,7 +91,7 @@ fn model_leases_a_reaped_opener_opens_no_chunk() {
             }),
             fixture.start(3, None, move |lessee| {
                 let (table, peers) = (lessee.leases().table, lessee.registry.liveness(3));
-                let found = table.find(Want::Any(0), tag(3), &peers, WalkMode::Asking);
+                let found = table.find(Want::Any(0), &peers, WalkMode::Asking);
                 assert!(!matches!(found, Ok(ClaimOutcome::Got(_))), "{found:?}");
             }),
         ]);
@@ -111,12 +108,12 @@ fn model_leases_are_not_closed_by_a_reader_reaped_as_it_waited() {
         let fixture = Fixture::opened();
         let leased = fixture
             .leases()
-            .lease_this(0, tag(3), &fixture.registry.liveness(3), None);
+            .lease_this(0, &fixture.registry.liveness(3), None);
         let leased = leased.expect("no other participant");
         finish([
             fixture.start(1, None, move |lost| {
                 let (peers, never) = (lost.registry.liveness(1), Deadline::never());
-                let read = lost.leases().lock.read(tag(1), &peers, Some(&never));
+                let read = lost.leases().lock.read(&peers, Some(&never));
                 assert_eq!(read, Err(RwLockError::MembershipLost));
             }),
             fixture.start(2, None, move |holder| {

@@ -191,7 +191,7 @@ fn model_leases_a_newcomer_that_leases_is_not_robbed() {
             }),
             fixture.start(2, None, move |waiter| {
                 let peers = Newcomer(KernelLiveness(2), &waiter.joined);
-                let leased = waiter.leases().lease_any(0, tag(2), &peers, None);
+                let leased = waiter.leases().lease_any(0, &peers, None);
                 match leased {
                     Ok(Some(leased)) => waiter.finish(leased),
                     Ok(None) | Err(ChunkError::Busy) => {}

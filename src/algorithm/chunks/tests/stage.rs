@@ -81,6 +81,9 @@ pub(super) struct Fixture<const N: usize> {
 pub(super) struct Newcomer<'a>(pub(super) KernelLiveness, pub(super) &'a AtomicU32);
 
 impl Liveness for Newcomer<'_> {
+    fn me(&self) -> Tag {
+        self.0.me()
+    }
     fn is_alive(&self, other: Tag) -> bool {
         self.0.is_alive(other) && (other != tag(1) || self.1.load(Relaxed) == 1)
     }
@@ -140,22 +143,21 @@ impl<const N: usize> Fixture<N> {
         let forever = Deadline::never();
         let leased = self
             .leases()
-            .lease_any(0, tag(id), &KernelLiveness(id), Some(&forever));
+            .lease_any(0, &KernelLiveness(id), Some(&forever));
         let leased = leased.expect("no deadline");
         self.begun.fetch_add(u32::from(leased.is_some()), Relaxed);
         leased
     }
 
     pub(super) fn try_any(&self, id: u32) -> Result<Option<Leased>, ChunkError> {
-        self.leases()
-            .lease_any(0, tag(id), &KernelLiveness(id), None)
+        self.leases().lease_any(0, &KernelLiveness(id), None)
     }
 
     /// Leases this chunk, waiting for readers and writers without a deadline.
     pub(super) fn this(&self, id: u32, chunk: usize) -> Result<Leased, ChunkError> {
         let forever = Deadline::never();
         self.leases()
-            .lease_this(chunk, tag(id), &KernelLiveness(id), Some(&forever))
+            .lease_this(chunk, &KernelLiveness(id), Some(&forever))
     }
 
     /// Fills a chunk, a word at a time: it is whole unless a holder died.
@@ -212,9 +214,9 @@ impl<const N: usize> Fixture<N> {
     /// Begins to read, waiting until `wait`.
     fn begin(&self, id: u32, wait: Option<&Deadline>) -> Result<ReaderToken, RwLockError> {
         let lock = self.leases().lock;
-        match lock.read_clean(tag(id), &KernelLiveness(id)) {
+        match lock.read_clean(&KernelLiveness(id)) {
             Some(reading) => Ok(reading),
-            None => lock.read(tag(id), &KernelLiveness(id), wait),
+            None => lock.read(&KernelLiveness(id), wait),
         }
     }
 
@@ -245,7 +247,7 @@ impl<const N: usize> Fixture<N> {
     pub(super) fn write(&self, id: u32) {
         let lock = self.leases().lock;
         let forever = Deadline::never();
-        let token = lock.write(tag(id), &KernelLiveness(id), Some(&forever));
+        let token = lock.write(&KernelLiveness(id), Some(&forever));
         let mut token = token.expect("no deadline");
         for (left, right) in &self.data {
             left.write(&[FULL]);
@@ -260,7 +262,7 @@ impl<const N: usize> Fixture<N> {
     /// Panics as a writer.
     pub(super) fn poison(&self, id: u32) {
         let lock = self.leases().lock;
-        let token = lock.write(tag(id), &KernelLiveness(id), None);
+        let token = lock.write(&KernelLiveness(id), None);
         lock.stop_writing(token.expect("no other participant"), true);
     }
 
@@ -270,8 +272,7 @@ impl<const N: usize> Fixture<N> {
 
     pub(super) fn restart(&self, id: u32) -> Result<(), ChunkError> {
         let forever = Deadline::never();
-        self.leases()
-            .restart(tag(id), &KernelLiveness(id), Some(&forever))
+        self.leases().restart(&KernelLiveness(id), Some(&forever))
     }
 
     /// The number of restarts, loaded without other synchronization.

@@ -42,7 +42,7 @@ impl Fixture {
 
     fn lease(&self) -> Result<Leased, ChunkError> {
         self.leases()
-            .lease_this(0, me(), &TestLiveness::without(other()), None)
+            .lease_this(0, &TestLiveness::without(other()), None)
     }
 
     fn word(&self) -> u32 {
@@ -87,7 +87,7 @@ fn a_lease_that_was_taken_over_does_not_end_its_successors() {
     let fixture = Fixture::new(OPEN);
     let leases = fixture.leases();
     let lost = leases
-        .lease_this(0, other(), &TestLiveness::without(me()), None)
+        .lease_this(0, &TestLiveness::without(me()).of(other()), None)
         .unwrap();
     let leased = fixture.lease().unwrap();
     assert!(leased.holder_died());
@@ -108,7 +108,7 @@ fn a_done_chunk_is_leased_by_number_only() {
     let fixture = Fixture::new(OPEN | DONE);
     let any = fixture
         .leases()
-        .lease_any(0, me(), &TestLiveness::without(other()), None);
+        .lease_any(0, &TestLiveness::without(other()), None);
     assert_eq!(any, Ok(None));
     let leased = fixture.lease().unwrap();
     assert_eq!(

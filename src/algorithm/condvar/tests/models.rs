@@ -50,7 +50,7 @@ impl Fixture {
 
     fn lock(&self, id: u32) -> LockToken {
         let (peers, never) = (self.peers(id), Deadline::never());
-        let taken = self.mutex.lock(tag(id), &peers, &never);
+        let taken = self.mutex.lock(&peers, &never);
         taken.expect("no deadline")
     }
 
@@ -216,7 +216,7 @@ fn model_condvar_two_deaths_leave_the_third_notified() {
             fixture.start(id, death, move |fixture| {
                 fixture.reap(3 - id);
                 let peers = fixture.peers(id);
-                if let Ok(held) = fixture.mutex.try_lock(tag(id), &peers) {
+                if let Ok(held) = fixture.mutex.try_lock(&peers) {
                     fixture.mutex.unlock(held, false);
                     fixture.condvar.notify_one();
                 }

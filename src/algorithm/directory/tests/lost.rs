@@ -27,8 +27,7 @@ impl Store {
 
     fn make(&self, id: u32, name: &str, prepare: impl FnOnce()) -> Result<Found, NotCreated> {
         let peers = self.registry.liveness(id);
-        self.directory()
-            .create(record(name), tag(id), &peers, |_| prepare())
+        self.directory().create(record(name), &peers, |_| prepare())
     }
 
     /// Unregisters and recovers process 1, which lives.

@@ -100,7 +100,7 @@ impl Store {
             name: Name::entry(name).unwrap(),
         };
         self.directory()
-            .create(record, tag(id), &KernelLiveness(id), |offset| {
+            .create(record, &KernelLiveness(id), |offset| {
                 self.bytes(offset).write(&[id.into()]);
             })
     }

@@ -7,7 +7,7 @@ use crate::algorithm::directory::index::Index;
 use crate::algorithm::mutex::MutexState;
 use crate::facade::{AtomicU32, AtomicU64, Ordering, Words};
 use crate::format::{Name, PADDING, PayloadShape, RECORD_WORDS, Record, RecordFault};
-use crate::participant::tests::{ALIVE, me};
+use crate::participant::tests::ALIVE;
 
 const ARENA: u64 = 4096;
 const ROOM: usize = 3;
@@ -58,7 +58,7 @@ impl Store {
             config: [0; 4],
             name: Name::entry(name).unwrap(),
         };
-        let found = self.directory().create(record, me(), &ALIVE, |_| {});
+        let found = self.directory().create(record, &ALIVE, |_| {});
         let found = found.map_err(Box::new)?;
         assert!(!self.control.peek().locked);
         Ok(found.record.offset)

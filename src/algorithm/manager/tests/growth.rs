@@ -71,12 +71,11 @@ impl Growing {
     fn write<R>(
         &self,
         held: &HeldObject,
-        me: Tag,
         peers: &impl Liveness,
         change: impl FnOnce() -> Option<R>,
     ) -> Option<R> {
         let lock = self.writers(held);
-        let mut token = lock.lock(me, peers, &Deadline::never()).ok()?;
+        let mut token = lock.lock(peers, &Deadline::never()).ok()?;
         let manager = self.base.manager();
         let is_successor = token.owner_died() || token.is_poisoned();
         if is_successor {
@@ -99,7 +98,7 @@ impl Growing {
         let Ok(held) = self.base.open_as("a", me, peers) else {
             return false;
         };
-        let grown = self.write(&held, me, peers, || {
+        let grown = self.write(&held, peers, || {
             let is_writer = || self.writers(&held).is_still_of(me);
             let copy = |offset| {
                 let number = self.number(&held).load(Ordering::Relaxed);
@@ -135,7 +134,7 @@ impl Growing {
                 Err(HoldError::Removed | HoldError::MembershipLost) => return false,
                 Err(error) => panic!("{error:?}"),
             };
-            let added = self.write(&held, me, peers, || {
+            let added = self.write(&held, peers, || {
                 let number = self.number(&held);
                 let now = number.load(Ordering::Relaxed);
                 number.store(now + 1, Ordering::Relaxed);
@@ -266,10 +265,7 @@ fn model_manager_a_reaped_collector_frees_no_object() {
         finish([
             growing.start(2, None, |lost| {
                 let peers = lost.registry.liveness(2);
-                let _ = lost
-                    .base
-                    .manager()
-                    .room(tag(2), &peers, &mut Extents::default());
+                let _ = lost.base.manager().room(&peers, &mut Extents::default());
             }),
             growing.start(1, death, |grower| {
                 grower.reap_alive(1, 2);
@@ -296,10 +292,7 @@ fn model_manager_a_reaped_growers_commit_brings_no_lost_room() {
             growing.start(2, None, |other| {
                 other.reap_alive(2, 1);
                 let peers = other.registry.liveness(2);
-                let room = other
-                    .base
-                    .manager()
-                    .room(tag(2), &peers, &mut Extents::default());
+                let room = other.base.manager().room(&peers, &mut Extents::default());
                 room.expect("it is a participant");
             }),
         ]);

@@ -61,15 +61,12 @@ fn ended(end: End) -> loom::sync::Arc<Fixture> {
     let fixture = Fixture::of(2);
     let first = fixture.handle(3);
     if let End::Left = end {
-        assert_eq!(
-            fixture.ring().count_at(Endpoint::Sender, tag(3), &first),
-            Ok(())
-        );
+        assert_eq!(fixture.ring().count_at(Endpoint::Sender, &first), Ok(()));
     }
     assert_eq!(first.try_send(1), Ok(()));
     match end {
         End::Closed => fixture.ring().close(),
-        End::Left => fixture.ring().uncount(Endpoint::Sender, tag(3), &first),
+        End::Left => fixture.ring().uncount(Endpoint::Sender, &first),
     }
     fixture
 }
@@ -98,7 +95,7 @@ fn model_mpmc_last_receipt_tells_all_of_the_end() {
         let fixture = Fixture::of(2);
         let taker = fixture.handle(1);
         assert_eq!(taker.try_send(1), Ok(()));
-        let claim = taker.with(|ring, cursor, me| ring.claim_recv(cursor, me, &taker));
+        let claim = taker.with(|ring, cursor| ring.claim_recv(cursor, &taker));
         let (claim, passed) = (claim.unwrap(), taker.cursor.get());
         finish([
             fixture.run(1, None, move |taker| taker.take(&claim)),
@@ -113,7 +110,7 @@ fn model_mpmc_last_receipt_tells_all_of_the_end() {
     explore_one_less(|| {
         let fixture = ended(End::Closed);
         let taker = fixture.handle(1);
-        let claim = taker.with(|ring, cursor, me| ring.claim_recv(cursor, me, &taker));
+        let claim = taker.with(|ring, cursor| ring.claim_recv(cursor, &taker));
         let (claim, passed) = (claim.unwrap(), taker.cursor.get());
         let sleepers = [2, 3].map(|id| {
             fixture.start(id, None, move |fixture| {
@@ -136,12 +133,12 @@ fn model_mpmc_ready_receiver_is_told_of_the_end() {
     explore(|| {
         let fixture = ended(End::Closed);
         let taker = fixture.handle(1);
-        let claim = taker.with(|ring, cursor, me| ring.claim_recv(cursor, me, &taker));
+        let claim = taker.with(|ring, cursor| ring.claim_recv(cursor, &taker));
         let claim = claim.unwrap();
         finish([
             fixture.run(1, None, move |taker| taker.take(&claim)),
             fixture.run(2, None, move |ready| {
-                if ready.with(|ring, cursor, _| ring.is_ready(Endpoint::Receiver, cursor)) {
+                if ready.with(|ring, cursor| ring.is_ready(Endpoint::Receiver, cursor)) {
                     assert_eq!(ready.try_recv(), Err(TryError::Disconnected));
                 }
             }),
@@ -157,7 +154,7 @@ fn model_mpmc_orphan_comes_before_the_end() {
     explore_deaths(|death| {
         let fixture = ended(End::Closed);
         let taker = fixture.handle(3);
-        let taken = taker.with(|ring, cursor, me| ring.claim_recv(cursor, me, &taker));
+        let taken = taker.with(|ring, cursor| ring.claim_recv(cursor, &taker));
         assert!(taken.is_ok());
         let passed = taker.cursor.get();
         fixture.set(0, Word::new(0, State::Orphan));
@@ -183,7 +180,7 @@ fn model_mpmc_two_receivers_die_with_the_last_item() {
     explore_deaths(|death| {
         let fixture = ended(End::Closed);
         let dead = fixture.handle(3);
-        let taken = dead.with(|ring, cursor, me| ring.claim_recv(cursor, me, &dead));
+        let taken = dead.with(|ring, cursor| ring.claim_recv(cursor, &dead));
         assert!(taken.is_ok());
         unlock_byte(2, 3);
         finish([
@@ -218,7 +215,7 @@ fn model_mpmc_replacing_item_comes_before_the_end() {
             (replacer.try_send(0), replacer.try_send(1)),
             (Ok(()), Ok(()))
         );
-        let claimed = replacer.with(|ring, cursor, me| ring.claim_replace(cursor, me, &replacer));
+        let claimed = replacer.with(|ring, cursor| ring.claim_replace(cursor, &replacer));
         let (claimed, passed) = (claimed.unwrap(), replacer.cursor.get());
         fixture.ring().close();
         let told = Arc::new(UntrackedBool::new(false));
@@ -231,11 +228,11 @@ fn model_mpmc_replacing_item_comes_before_the_end() {
             fixture.run(2, None, move |receiver| {
                 for _ in 0..3 {
                     // As if another thread had found a live owner of another slot.
-                    let claim = receiver.with(|ring, cursor, me| {
-                        let claim = ring.claim_recv(cursor, me, &receiver);
+                    let claim = receiver.with(|ring, cursor| {
+                        let claim = ring.claim_recv(cursor, &receiver);
                         cursor.alive = CheckedOwner::default();
                         match claim {
-                            Err(TryError::WouldBlock) => ring.on_empty(cursor, me, &receiver),
+                            Err(TryError::WouldBlock) => ring.on_empty(cursor, &receiver),
                             other => other,
                         }
                     });

@@ -42,10 +42,15 @@ impl Slots for &[AtomicU64] {
 pub(super) struct Handle<'a> {
     pub(super) fixture: &'a Fixture,
     pub(super) id: u32,
+    /// The tag that it claims as.
+    pub(super) me: Tag,
     pub(super) cursor: std::cell::Cell<Cursor>,
 }
 
 impl Liveness for Handle<'_> {
+    fn me(&self) -> Tag {
+        self.me
+    }
     fn is_alive(&self, other: Tag) -> bool {
         other == tag(self.id) || other != no_participant() && is_byte_locked(other.index())
     }
@@ -138,6 +143,7 @@ impl WithHandles for Fixture {
         Handle {
             fixture: self,
             id,
+            me: tag(id),
             cursor: std::cell::Cell::default(),
         }
     }
@@ -145,18 +151,15 @@ impl WithHandles for Fixture {
 
 impl Handle<'_> {
     /// Calls `act` with the handle's cursor.
-    pub(super) fn with<R>(
-        &self,
-        act: impl FnOnce(Ring<'_, &[AtomicU64]>, &mut Cursor, Tag) -> R,
-    ) -> R {
+    pub(super) fn with<R>(&self, act: impl FnOnce(Ring<'_, &[AtomicU64]>, &mut Cursor) -> R) -> R {
         let mut cursor = self.cursor.get();
-        let done = act(self.fixture.ring(), &mut cursor, tag(self.id));
+        let done = act(self.fixture.ring(), &mut cursor);
         self.cursor.set(cursor);
         done
     }
 
     pub(super) fn claim(&self) -> Result<Claim, TryError> {
-        self.with(|ring, cursor, me| ring.claim_send(cursor, me, self))
+        self.with(|ring, cursor| ring.claim_send(cursor, self))
     }
 
     pub(super) fn commit(&self, claim: &Claim, item: u64) {
@@ -172,16 +175,16 @@ impl Handle<'_> {
 
     pub(super) fn send(&self, item: u64) -> Result<(), EventWaitError> {
         let never = Deadline::never();
-        let wait = |ring: Ring<'_, &[AtomicU64]>, cursor: &mut Cursor, me| {
-            ring.wait_send(cursor, me, self, &never, Pace::Adaptive)
+        let wait = |ring: Ring<'_, &[AtomicU64]>, cursor: &mut Cursor| {
+            ring.wait_send(cursor, self, &never, Pace::Adaptive)
         };
         self.with(wait).map(|claim| self.commit(&claim, item))
     }
 
     /// Sends an item, and replaces the oldest one if the ring is full.
     pub(super) fn send_replacing(&self, item: u64) -> Result<(), EventWaitError> {
-        let wait = |ring: Ring<'_, &[AtomicU64]>, cursor: &mut Cursor, me| {
-            ring.wait_replace(cursor, me, self, Pace::Adaptive)
+        let wait = |ring: Ring<'_, &[AtomicU64]>, cursor: &mut Cursor| {
+            ring.wait_replace(cursor, self, Pace::Adaptive)
         };
         self.with(wait)
             .map(|claimed| self.commit(&self.take_oldest(claimed), item))
@@ -193,7 +196,7 @@ impl Handle<'_> {
             return claim;
         }
         let [oldest] = self.fixture.item(&claim).read();
-        let next = self.with(|ring, cursor, me| ring.replace(claim, cursor, me));
+        let next = self.with(|ring, cursor| ring.replace(claim, cursor, self.me()));
         self.fixture.record(oldest);
         next
     }
@@ -214,8 +217,8 @@ impl Handle<'_> {
 
     /// Receives an item, or returns why there is none.
     pub(super) fn try_recv(&self) -> Result<u64, TryError> {
-        let claim = self.with(|ring, cursor, me| match ring.claim_recv(cursor, me, self) {
-            Err(TryError::WouldBlock) => ring.on_empty(cursor, me, self),
+        let claim = self.with(|ring, cursor| match ring.claim_recv(cursor, self) {
+            Err(TryError::WouldBlock) => ring.on_empty(cursor, self),
             other => other,
         });
         assert_ne!(claim, Err(TryError::Corrupt));
@@ -224,8 +227,8 @@ impl Handle<'_> {
 
     pub(super) fn recv(&self) -> Result<u64, EventWaitError> {
         let never = Deadline::never();
-        let wait = |ring: Ring<'_, &[AtomicU64]>, cursor: &mut Cursor, me| {
-            ring.wait_recv(cursor, me, self, &never, Pace::Adaptive)
+        let wait = |ring: Ring<'_, &[AtomicU64]>, cursor: &mut Cursor| {
+            ring.wait_recv(cursor, self, &never, Pace::Adaptive)
         };
         self.with(wait).map(|claim| self.take(&claim))
     }
@@ -233,6 +236,6 @@ impl Handle<'_> {
 
 impl Handle<'_> {
     pub(super) fn len(&self) -> u64 {
-        self.with(|ring, cursor, _| ring.len(cursor)).unwrap()
+        self.with(|ring, cursor| ring.len(cursor)).unwrap()
     }
 }

@@ -23,9 +23,7 @@ impl Fixture {
     }
 
     fn send(&self, id: u32, cursor: &mut Cursor) {
-        let claim = self
-            .ring()
-            .claim_send(cursor, tag(id), &self.registry.liveness(id));
+        let claim = self.ring().claim_send(cursor, &self.registry.liveness(id));
         self.ring().commit_send(claim.expect("a slot is free"));
     }
 
@@ -51,10 +49,7 @@ fn model_mpmc_unregistered_process_keeps_no_slot_to_send() {
             fixture.start(1, None, move |lost| {
                 let peers = lost.registry.liveness(1);
                 // A claim that succeeds is kept.
-                match lost
-                    .ring()
-                    .claim_send(&mut Cursor::default(), tag(1), &peers)
-                {
+                match lost.ring().claim_send(&mut Cursor::default(), &peers) {
                     Ok(_) | Err(TryError::MembershipLost) => {}
                     Err(other) => panic!("{other:?}"),
                 }
@@ -66,7 +61,7 @@ fn model_mpmc_unregistered_process_keeps_no_slot_to_send() {
         fixture.send(3, &mut cursor);
         let got = fixture
             .ring()
-            .claim_recv(&mut cursor, tag(3), &fixture.registry.liveness(3));
+            .claim_recv(&mut cursor, &fixture.registry.liveness(3));
         assert!(got.is_ok(), "{got:?}");
     });
 }
@@ -82,10 +77,7 @@ fn model_mpmc_unregistered_process_keeps_no_item() {
             fixture.start(1, None, move |lost| {
                 let peers = lost.registry.liveness(1);
                 // A claim that succeeds is kept.
-                match lost
-                    .ring()
-                    .claim_recv(&mut Cursor::default(), tag(1), &peers)
-                {
+                match lost.ring().claim_recv(&mut Cursor::default(), &peers) {
                     Ok(_) | Err(TryError::MembershipLost) => {}
                     Err(other) => panic!("{other:?}"),
                 }
@@ -95,7 +87,7 @@ fn model_mpmc_unregistered_process_keeps_no_item() {
         fixture.check();
         let got = fixture
             .ring()
-            .claim_recv(&mut cursor, tag(3), &fixture.registry.liveness(3));
+            .claim_recv(&mut cursor, &fixture.registry.liveness(3));
         assert!(got.is_ok(), "the item is not redelivered: {got:?}");
     });
 }

@@ -159,7 +159,7 @@ fn model_mpmc_helper_dies_too() {
             assert_eq!(first.try_send(1), Ok(()));
             let dead = fixture.handle(3);
             if receives {
-                let taken = dead.with(|ring, cursor, me| ring.claim_recv(cursor, me, &dead));
+                let taken = dead.with(|ring, cursor| ring.claim_recv(cursor, &dead));
                 assert!(taken.is_ok());
             } else {
                 assert!(dead.claim().is_ok());
@@ -192,8 +192,7 @@ fn model_mpmc_oldest_item_is_replaced_while_it_is_received() {
         assert_eq!((first.try_send(0), first.try_send(1)), (Ok(()), Ok(())));
         let handles = [
             fixture.run(1, death, move |replacer| {
-                let claimed =
-                    replacer.with(|ring, cursor, me| ring.claim_replace(cursor, me, &replacer));
+                let claimed = replacer.with(|ring, cursor| ring.claim_replace(cursor, &replacer));
                 if let Ok(claimed) = claimed {
                     replacer.commit(&replacer.take_oldest(claimed), 2);
                 }
@@ -269,6 +268,9 @@ fn model_mpmc_slot_of_a_new_participant_is_not_taken() {
     struct NewParticipant<'a>(&'a AtomicU64);
 
     impl Liveness for NewParticipant<'_> {
+        fn me(&self) -> Tag {
+            tag(2)
+        }
         fn is_alive(&self, _other: Tag) -> bool {
             self.0.load(Relaxed) == 1
         }
@@ -291,9 +293,7 @@ fn model_mpmc_slot_of_a_new_participant_is_not_taken() {
             }),
             start(2, None, move || {
                 let mut cursor = Cursor::default();
-                let claim = other
-                    .ring()
-                    .claim_recv(&mut cursor, tag(2), &NewParticipant(&seen));
+                let claim = other.ring().claim_recv(&mut cursor, &NewParticipant(&seen));
                 if let Ok(claim) = claim {
                     assert_eq!(other.handle(2).take(&claim), 1);
                 }

@@ -48,7 +48,7 @@ fn model_mpmc_item_of_a_dead_receiver_wakes_a_sleeper() {
 fn taken(fixture: &Fixture) -> (Claim, Cursor) {
     let taker = fixture.handle(1);
     assert_eq!(taker.try_send(1), Ok(()));
-    let claim = taker.with(|ring, cursor, me| ring.claim_recv(cursor, me, &taker));
+    let claim = taker.with(|ring, cursor| ring.claim_recv(cursor, &taker));
     (claim.unwrap(), taker.cursor.get())
 }
 
@@ -63,10 +63,7 @@ fn model_mpmc_receiver_finds_the_orphans_of_an_epoch() {
             fixture.start(2, None, move |reaper| reaper.ring().recover(tag(1))),
             fixture.run(3, None, move |receiver| {
                 let mut cursor = passed;
-                let claim = receiver
-                    .fixture
-                    .ring()
-                    .claim_recv(&mut cursor, tag(3), &receiver);
+                let claim = receiver.fixture.ring().claim_recv(&mut cursor, &receiver);
                 let observed = cursor.epoch != passed.epoch;
                 assert!(!observed || claim.is_ok(), "an orphan was not found");
                 if let Ok(claim) = claim {
@@ -118,8 +115,17 @@ fn model_mpmc_item_of_a_dead_receiver_can_be_replaced() {
 
 /// Claims the next item for `taker`; returns the cursor after it.
 fn claim_item_for(taker: Tag, handle: &Handle<'_>) -> Cursor {
-    let taken = handle.with(|ring, cursor, _| ring.claim_recv(cursor, taker, handle));
-    assert!(taken.is_ok());
+    let taker = Handle {
+        me: taker,
+        cursor: handle.cursor.clone(),
+        ..*handle
+    };
+    assert!(
+        taker
+            .with(|ring, cursor| ring.claim_recv(cursor, &taker))
+            .is_ok()
+    );
+    handle.cursor.set(taker.cursor.get());
     handle.cursor.get()
 }
 

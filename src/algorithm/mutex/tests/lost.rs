@@ -17,7 +17,7 @@ impl Fixture {
 
     fn lock_and_unlock(&self, id: u32) {
         let peers = self.registry.liveness(id);
-        let held = self.mutex.lock(tag(id), &peers, &Deadline::never());
+        let held = self.mutex.lock(&peers, &Deadline::never());
         self.mutex.unlock(held.expect("no deadline"), false);
     }
 
@@ -44,7 +44,7 @@ fn model_mutex_no_tag_of_a_reaped_process_stays() {
             fixture.start(1, None, move |lost| {
                 let peers = lost.registry.liveness(1);
                 // It keeps what it gets: it was a participant when it asked.
-                match lost.mutex.try_lock(tag(1), &peers) {
+                match lost.mutex.try_lock(&peers) {
                     Ok(_) | Err(MutexError::Busy | MutexError::MembershipLost) => {}
                     Err(other) => panic!("{other:?}"),
                 }
@@ -62,15 +62,13 @@ fn model_mutex_no_tag_of_a_reaped_process_stays() {
 fn model_mutex_a_takeover_by_a_reaped_process_keeps_owner_died() {
     explore(|| {
         let fixture = Fixture::open();
-        let held = fixture
-            .mutex
-            .try_lock(tag(2), &fixture.registry.liveness(2));
+        let held = fixture.mutex.try_lock(&fixture.registry.liveness(2));
         assert!(held.is_ok());
         fixture.mutex.recover(tag(2));
         finish([
             fixture.start(1, None, move |lost| {
                 let peers = lost.registry.liveness(1);
-                let held = lost.mutex.try_lock(tag(1), &peers);
+                let held = lost.mutex.try_lock(&peers);
                 assert!(
                     held.is_ok_and(|held| held.owner_died())
                         || held == Err(MutexError::MembershipLost)
@@ -80,7 +78,7 @@ fn model_mutex_a_takeover_by_a_reaped_process_keeps_owner_died() {
         ]);
         fixture.check();
         let peers = fixture.registry.liveness(2);
-        let held = fixture.mutex.try_lock(tag(2), &peers).expect("it is free");
+        let held = fixture.mutex.try_lock(&peers).expect("it is free");
         assert!(held.owner_died(), "the death is forgotten");
     });
 }
@@ -92,7 +90,7 @@ fn model_mutex_after_a_reaped_locker_was_killed_others_proceed() {
         let fixture = Fixture::open();
         finish([
             fixture.start(1, death, move |lost| {
-                lost.mutex.try_lock(tag(1), &lost.registry.liveness(1))
+                lost.mutex.try_lock(&lost.registry.liveness(1))
             }),
             fixture.start(2, None, move |reaper| {
                 reaper.reap_first();

@@ -77,12 +77,12 @@ impl Fixture {
 
     fn lock(&self, id: u32) -> LockToken {
         self.mutex
-            .lock(tag(id), &KernelLiveness(id), &Deadline::never())
+            .lock(&KernelLiveness(id), &Deadline::never())
             .expect("no deadline")
     }
 
     fn try_lock(&self, id: u32) -> Result<LockToken, MutexError> {
-        self.mutex.try_lock(tag(id), &KernelLiveness(id))
+        self.mutex.try_lock(&KernelLiveness(id))
     }
 
     /// Uses the data as a correct owner does, and unlocks.
@@ -164,7 +164,7 @@ fn model_mutex_a_waiter_that_gives_up_hands_its_wake_on() {
         let hasty = start(2, None, move || {
             match hasty
                 .mutex
-                .lock(tag(2), &KernelLiveness(2), &Deadline::after_looks(1))
+                .lock(&KernelLiveness(2), &Deadline::after_looks(1))
             {
                 Ok(held) => hasty.serve(held),
                 Err(refused) => assert_eq!(refused, MutexError::Busy),
@@ -303,7 +303,7 @@ fn model_mutex_a_dead_owner_is_never_called_busy() {
         let hasty = start(2, None, move || {
             hasty.serve(hasty.try_lock(2).expect("the lock has no live owner"));
             let deadline = Deadline::after_looks(0);
-            let held = hasty.mutex.lock(tag(2), &KernelLiveness(2), &deadline);
+            let held = hasty.mutex.lock(&KernelLiveness(2), &deadline);
             hasty.serve(held.expect("the lock has no live owner"));
         });
         let reaper = start(3, None, move || {
@@ -332,7 +332,7 @@ fn model_mutex_a_deadline_ends_the_wait_for_the_living_only() {
                 let dead = !is_byte_locked(0);
                 match hasty
                     .mutex
-                    .lock(tag(2), &KernelLiveness(2), &Deadline::after_looks(1))
+                    .lock(&KernelLiveness(2), &Deadline::after_looks(1))
                 {
                     Ok(held) => hasty.serve(held),
                     Err(refused) => assert!(!dead && refused == MutexError::Busy, "{refused:?}"),

@@ -33,7 +33,7 @@ impl Fixture {
     fn claim(&self, id: u32) -> Result<(), PromiseClaimError> {
         let thread = ThreadNumber::new(1).unwrap();
         let peers = self.registry.liveness(id);
-        self.promise.claim(tag(id), thread, &peers)
+        self.promise.claim(thread, &peers)
     }
 
     /// Unregisters and recovers process 1, which lives.

@@ -46,7 +46,7 @@ impl Fixture {
 
     fn claim(&self, id: u32) -> Result<(), PromiseClaimError> {
         let thread = ThreadNumber::new(1).unwrap();
-        self.promise.claim(tag(id), thread, &self.peers(id))
+        self.promise.claim(thread, &self.peers(id))
     }
 
     /// Writes the value and sets it, with the claim.

@@ -47,7 +47,7 @@ proptest! {
             let word = word & !STATE | state;
             let promise = promise(word);
             let status = promise.load().status(8);
-            let claimed = promise.claim(me(), thread(), &ALIVE);
+            let claimed = promise.claim(thread(), &ALIVE);
             let waited = wait(&promise, false);
             match status {
                 PromiseStatus::Unset | PromiseStatus::Abandoned => {
@@ -65,7 +65,7 @@ proptest! {
                     promise.recover(tag);
                     prop_assert_eq!(wait(&promise, false), Ok(PromiseOutcome::Abandoned));
                     prop_assert_eq!(wait(&promise, true), Ok(PromiseOutcome::Unclaimed));
-                    prop_assert_eq!(promise.claim(me(), thread(), &ALIVE), Ok(()));
+                    prop_assert_eq!(promise.claim(thread(), &ALIVE), Ok(()));
                     prop_assert!(promise.load().is_abandoned_since(before));
                     prop_assert!(!promise.load().is_abandoned_since(promise.load()));
                 }
@@ -85,11 +85,11 @@ proptest! {
 #[test]
 fn a_claim_that_is_given_back_is_for_the_next() {
     let promise = promise(0);
-    assert_eq!(promise.claim(me(), thread(), &ALIVE), Ok(()));
+    assert_eq!(promise.claim(thread(), &ALIVE), Ok(()));
     assert!(promise.end_claim(me(), false));
     assert_eq!(promise.load(), PromiseWord(0));
     assert!(!promise.is_claimed_here(me(), thread()));
     let other = Tag::new(4, 1).unwrap();
-    assert_eq!(promise.claim(other, thread(), &ALIVE), Ok(()));
+    assert_eq!(promise.claim(thread(), &ALIVE.of(other)), Ok(()));
     assert!(promise.is_claimed_by(other) && !promise.end_claim(me(), true));
 }

@@ -42,7 +42,6 @@ const LOCK: LockId = LockId(1);
 struct Thread<'a, P> {
     fixture: &'a Fixture,
     holds: Holds,
-    me: Tag,
     peers: P,
 }
 
@@ -52,15 +51,15 @@ impl<P: Liveness> Thread<'_, P> {
         let mutex = &self.fixture.mutex;
         if self.is_owner() {
             self.holds.lock_again(LOCK).unwrap();
-            return (LockToken::of(self.me), true);
+            return (LockToken::of(self.peers.me()), true);
         }
-        let token = mutex.lock(self.me, &self.peers, &Deadline::never());
-        self.holds.locked(LOCK, self.me);
+        let token = mutex.lock(&self.peers, &Deadline::never());
+        self.holds.locked(LOCK, self.peers.me());
         (token.expect("no deadline"), false)
     }
 
     fn is_owner(&self) -> bool {
-        self.holds.depth(LOCK, self.me, &self.fixture.mutex) > 0
+        self.holds.depth(LOCK, self.peers.me(), &self.fixture.mutex) > 0
     }
 
     fn unlock(&self, token: LockToken) {
@@ -99,14 +98,13 @@ impl Fixture {
 
     /// A thread of process `id`, which the byte locks alone say to live.
     fn thread(&self, id: u32) -> Thread<'_, KernelLiveness> {
-        self.thread_of(tag(id), KernelLiveness(id))
+        self.thread_of(KernelLiveness(id))
     }
 
-    fn thread_of<P: Liveness>(&self, me: Tag, peers: P) -> Thread<'_, P> {
+    fn thread_of<P: Liveness>(&self, peers: P) -> Thread<'_, P> {
         Thread {
             fixture: self,
             holds: Holds::new(),
-            me,
             peers,
         }
     }
@@ -114,9 +112,9 @@ impl Fixture {
     /// Asserts, after all have left or died, that the lock is taken at once and the data are whole.
     fn close(&self) {
         let third = self.thread(3);
-        let token = self.mutex.try_lock(third.me, &third.peers);
+        let token = self.mutex.try_lock(&third.peers);
         let token = token.expect("the lock has no live owner");
-        third.holds.locked(LOCK, third.me);
+        third.holds.locked(LOCK, third.peers.me());
         if token.owner_died() {
             self.data.repair();
         }
@@ -163,7 +161,7 @@ fn model_reentrant_survivor_gets_the_lock_wherever_the_owner_dies() {
 fn model_reentrant_an_owner_that_was_taken_for_dead_wipes_nothing() {
     explore(|| {
         let fixture = Fixture::open();
-        let owner = fixture.thread_of(tag(1), fixture.registry.liveness(1));
+        let owner = fixture.thread_of(fixture.registry.liveness(1));
         let (token, _) = owner.lock();
         owner.holds.lock_again(LOCK).unwrap();
         let holds = owner.holds;
@@ -181,7 +179,7 @@ fn model_reentrant_an_owner_that_was_taken_for_dead_wipes_nothing() {
             fixture.start(2, None, |fixture| {
                 fixture.registry.unregister(1);
                 fixture.mutex.recover(tag(1));
-                let next = fixture.thread_of(tag(2), fixture.registry.liveness(2));
+                let next = fixture.thread_of(fixture.registry.liveness(2));
                 let (outer, _) = next.lock();
                 // ORDERING: Release; the lock was taken before.
                 fixture.taken.store(1, Ordering::Release);
@@ -204,7 +202,7 @@ fn model_reentrant_an_owner_that_was_taken_for_dead_wipes_nothing() {
 fn model_reentrant_a_thread_of_a_lost_process_waits_for_one_that_joined_anew() {
     explore(|| {
         let fixture = Fixture::open();
-        let lost = fixture.thread_of(tag(1), fixture.registry.liveness(1));
+        let lost = fixture.thread_of(fixture.registry.liveness(1));
         assert!(!lost.lock().1);
         let holds = lost.holds;
         fixture.registry.unregister(1);
@@ -216,7 +214,7 @@ fn model_reentrant_a_thread_of_a_lost_process_waits_for_one_that_joined_anew() {
                 let peers = fixture.registry.successor_liveness();
                 let thread = Thread {
                     holds: holds.take().expect("it runs once"),
-                    ..fixture.thread_of(successor(), peers)
+                    ..fixture.thread_of(peers)
                 };
                 thread.visit();
             })

@@ -3,8 +3,7 @@
 use super::stage::Fixture;
 use crate::facade::Deadline;
 use crate::facade::model::{explore, explore_deaths, explore_deaths_one_less, process};
-use crate::participant::Tag;
-use crate::participant::stage::{KernelLiveness, StartWith, finish, start, tag};
+use crate::participant::stage::{KernelLiveness, ModelRegistry, StartWith, finish, start, tag};
 
 /// Hunts: a reader killed anywhere (entering by its cell, entering for the first time, holding the
 /// writer mutex, reading, leaving, asleep) for which a writer waits, or whose death is reported.
@@ -194,9 +193,9 @@ fn model_rwlock_a_late_leave_does_not_touch_the_next_owners_cell() {
         let lost = fixture.try_read(1).expect("no writer");
         fixture.lock().recover(tag(1));
         // The index's next owner.
-        let next = Tag::new(0, 2).unwrap();
-        let peers = KernelLiveness(2);
-        let reading = fixture.lock().read(next, &peers, Some(&Deadline::never()));
+        let registry = ModelRegistry::new();
+        let peers = registry.successor_liveness();
+        let reading = fixture.lock().read(&peers, Some(&Deadline::never()));
         let reading = reading.expect("no writer");
         finish([
             fixture.start(1, None, move |expelled| expelled.lock().stop_reading(lost)),
@@ -226,7 +225,7 @@ fn model_rwlock_death_and_poison_are_kept_apart() {
         let mut token = fixture.try_write(3).expect("its owner is dead");
         assert!(token.owner_died() && token.is_poisoned());
         fixture.work(&mut token);
-        let reading = fixture.lock().downgrade(token, &KernelLiveness(1));
+        let reading = fixture.lock().downgrade(token, &KernelLiveness(3));
         assert!(reading.is_poisoned());
         finish([
             fixture.start(2, None, move |reader| {

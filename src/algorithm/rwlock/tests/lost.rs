@@ -62,7 +62,7 @@ impl Fixture {
     }
 
     fn read(&self, peers: &RegistryLiveness<'_>) -> Result<ReaderToken, RwLockError> {
-        match self.lock().read_clean(peers.me, peers) {
+        match self.lock().read_clean(peers) {
             Some(reading) => Ok(reading),
             None => self.slowly(peers, None),
         }
@@ -73,7 +73,7 @@ impl Fixture {
         peers: &RegistryLiveness<'_>,
         wait: Option<&Deadline>,
     ) -> Result<ReaderToken, RwLockError> {
-        self.lock().read(peers.me, peers, wait)
+        self.lock().read(peers, wait)
     }
 
     /// Unregisters and recovers process 1, which lives.
@@ -87,7 +87,7 @@ impl Fixture {
         let word = self.cells[0].0.peek();
         assert!(!word.is_of(tag(1)) || word.readers() == 0, "it is counted");
         assert!(!self.state.mutex.is_of(tag(1)), "it holds the mutex");
-        let token = self.lock().write(tag(2), &self.registry.liveness(2), None);
+        let token = self.lock().write(&self.registry.liveness(2), None);
         self.lock()
             .stop_writing(token.expect("no other participant"), false);
     }
@@ -107,7 +107,7 @@ fn model_rwlock_no_count_of_a_reaped_reader_stays_in_its_cell() {
             }),
             fixture.start(2, None, move |writer| {
                 let (peers, never) = (writer.registry.liveness(2), Deadline::never());
-                let token = writer.lock().write(tag(2), &peers, Some(&never));
+                let token = writer.lock().write(&peers, Some(&never));
                 let token = token.expect("no deadline");
                 writer.lock().stop_writing(token, false);
             }),
@@ -124,7 +124,7 @@ fn model_rwlock_no_count_of_a_reaped_reader_stays_by_the_slow_path() {
         fixture.registry.unregister(1);
         finish([
             fixture.start(1, None, move |lost| {
-                let entered = lost.cells[0].0.enter(tag(1), &lost.registry.liveness(1));
+                let entered = lost.cells[0].0.enter(&lost.registry.liveness(1));
                 let is_blocked = matches!(entered, Err(EnterError::Blocked(_)));
                 assert!(
                     is_blocked || entered == Err(EnterError::NotOwner),
@@ -133,7 +133,7 @@ fn model_rwlock_no_count_of_a_reaped_reader_stays_by_the_slow_path() {
             }),
             fixture.start(2, None, move |writer| {
                 let peers = writer.registry.liveness(2);
-                let token = writer.lock().write(tag(2), &peers, None);
+                let token = writer.lock().write(&peers, None);
                 writer
                     .lock()
                     .stop_writing(token.expect("no reader is alive"), false);
@@ -185,9 +185,7 @@ fn model_rwlock_a_reaped_reader_leaves_the_cell_to_its_next_owner() {
         ]);
         let word = fixture.cells[0].0.peek();
         assert!(word.is_of(successor()) && word.readers() == 1, "{word:?}");
-        let token = fixture
-            .lock()
-            .write(tag(3), &fixture.registry.liveness(3), None);
+        let token = fixture.lock().write(&fixture.registry.liveness(3), None);
         assert_eq!(token.map(drop), Err(RwLockError::Busy), "beside a reader");
     });
 }
@@ -205,7 +203,7 @@ fn model_rwlock_a_writer_reaped_as_it_waited_writes_nothing() {
         finish([
             fixture.start(1, None, move |lost| {
                 let peers = lost.registry.liveness(1);
-                let token = lost.lock().write(tag(1), &peers, Some(&Deadline::never()));
+                let token = lost.lock().write(&peers, Some(&Deadline::never()));
                 match token {
                     Ok(token) if !was_reaped.load(Relaxed) => {
                         lost.lock().stop_writing(token, false)
@@ -232,14 +230,10 @@ fn model_rwlock_a_writer_reaped_as_it_waited_writes_nothing() {
 fn model_rwlock_a_late_writers_tag_blocks_no_process() {
     explore(|| {
         let fixture = Fixture::open();
-        let late = fixture
-            .lock()
-            .acquire(tag(1), &fixture.registry.liveness(1), None);
+        let late = fixture.lock().acquire(&fixture.registry.liveness(1), None);
         let late = late.expect("no other participant");
         fixture.reap();
-        let token = fixture
-            .lock()
-            .write(tag(2), &fixture.registry.liveness(2), None);
+        let token = fixture.lock().write(&fixture.registry.liveness(2), None);
         let token = token.expect("no other participant");
         finish([
             fixture.start(1, None, move |lost| lost.lock().begin_writing(&late)),
@@ -256,14 +250,12 @@ fn model_rwlock_a_late_writers_tag_blocks_no_process() {
 fn model_rwlock_a_reaped_mutex_holder_opens_no_cell() {
     explore(|| {
         let fixture = Fixture::with_readers([3]);
-        let late = fixture
-            .lock()
-            .acquire(tag(1), &fixture.registry.liveness(1), None);
+        let late = fixture.lock().acquire(&fixture.registry.liveness(1), None);
         let late = late.expect("no other participant");
         fixture.reap();
         // A writer that has not yet begun.
         let peers = fixture.registry.liveness(2);
-        let token = fixture.lock().acquire(tag(2), &peers, None);
+        let token = fixture.lock().acquire(&peers, None);
         let token = token.expect("no other participant");
         assert_eq!(fixture.lock().exclude(&peers, None), Ok(()));
         finish([

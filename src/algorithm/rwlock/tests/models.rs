@@ -277,7 +277,7 @@ impl LockHook for &ModelHook {
         self.0.load(Ordering::Relaxed) != 0
     }
 
-    fn close(&self, _: Tag, _: &impl Liveness, _: Option<&Deadline>) -> Result<(), RwLockError> {
+    fn close(&self, _: &impl Liveness, _: Option<&Deadline>) -> Result<(), RwLockError> {
         // ORDERING: Relaxed; as above.
         self.0.store(0, Ordering::Relaxed);
         Ok(())
@@ -293,7 +293,7 @@ fn model_rwlock_no_process_enters_before_the_hook_is_closed() {
         let hook = Arc::new(ModelHook(AtomicU32::new(0)));
         let opens = |fixture: &Fixture, hook: &ModelHook| -> Result<WriterToken, RwLockError> {
             let lock = RwLock::new(&fixture.state, &fixture.cells, hook);
-            let token = lock.acquire(tag(1), &KernelLiveness(1), Some(&Deadline::never()))?;
+            let token = lock.acquire(&KernelLiveness(1), Some(&Deadline::never()))?;
             lock.exclude(&KernelLiveness(1), Some(&Deadline::never()))?;
             // ORDERING: Relaxed; changed with the writer mutex held.
             hook.0.store(1, Ordering::Relaxed);
@@ -308,14 +308,14 @@ fn model_rwlock_no_process_enters_before_the_hook_is_closed() {
             }),
             fixture.start(2, None, move |reader| {
                 let lock = RwLock::new(&reader.state, &reader.cells, &*second);
-                let reading = lock.read(tag(2), &KernelLiveness(2), Some(&Deadline::never()));
+                let reading = lock.read(&KernelLiveness(2), Some(&Deadline::never()));
                 let reading = reading.expect("no deadline");
                 assert!(!(&*second).is_open(), "the hook is open beside a reader");
                 lock.stop_reading(reading);
             }),
             fixture.start(3, None, move |writer| {
                 let lock = RwLock::new(&writer.state, &writer.cells, &*third);
-                let token = lock.write(tag(3), &KernelLiveness(3), Some(&Deadline::never()));
+                let token = lock.write(&KernelLiveness(3), Some(&Deadline::never()));
                 let token = token.expect("no deadline");
                 assert!(!(&*third).is_open(), "the hook is open beside a writer");
                 lock.stop_writing(token, false);

@@ -60,11 +60,9 @@ impl Fixture {
         id: u32,
         deadline: &Deadline,
     ) -> Result<ReaderToken, RwLockError> {
-        match self.lock().read_clean(tag(id), &KernelLiveness(id)) {
+        match self.lock().read_clean(&KernelLiveness(id)) {
             Some(reading) => Ok(reading),
-            None => self
-                .lock()
-                .read(tag(id), &KernelLiveness(id), Some(deadline)),
+            None => self.lock().read(&KernelLiveness(id), Some(deadline)),
         }
     }
 
@@ -73,23 +71,21 @@ impl Fixture {
         id: u32,
         deadline: &Deadline,
     ) -> Result<WriterToken, RwLockError> {
-        match self.lock().write_clean(tag(id), &KernelLiveness(id)) {
+        match self.lock().write_clean(&KernelLiveness(id)) {
             Some(token) => Ok(token),
-            None => self
-                .lock()
-                .write(tag(id), &KernelLiveness(id), Some(deadline)),
+            None => self.lock().write(&KernelLiveness(id), Some(deadline)),
         }
     }
 
     pub(super) fn try_read(&self, id: u32) -> Result<ReaderToken, RwLockError> {
-        match self.lock().read_clean(tag(id), &KernelLiveness(id)) {
+        match self.lock().read_clean(&KernelLiveness(id)) {
             Some(reading) => Ok(reading),
-            None => self.lock().read(tag(id), &KernelLiveness(id), None),
+            None => self.lock().read(&KernelLiveness(id), None),
         }
     }
 
     pub(super) fn try_write(&self, id: u32) -> Result<WriterToken, RwLockError> {
-        self.lock().write(tag(id), &KernelLiveness(id), None)
+        self.lock().write(&KernelLiveness(id), None)
     }
 
     /// Reads as a correct reader does, and unlocks; returns what it read, unless a death was

@@ -24,21 +24,37 @@ const FLAGS: u32 = OWNER_DIED | POISONED;
 struct TestLiveness {
     alive: Option<Tag>,
     membership_lost: bool,
+    /// Whether the other participant is the caller.
+    is_other: bool,
 }
 
 const ALONE: TestLiveness = TestLiveness {
     alive: None,
     membership_lost: false,
+    is_other: false,
 };
+
+impl TestLiveness {
+    /// The same, as the other participant is told.
+    fn of_other(self) -> Self {
+        Self {
+            is_other: true,
+            ..self
+        }
+    }
+}
 
 fn with_other() -> TestLiveness {
     TestLiveness {
         alive: Some(other()),
-        membership_lost: false,
+        ..ALONE
     }
 }
 
 impl Liveness for TestLiveness {
+    fn me(&self) -> Tag {
+        if self.is_other { other() } else { me() }
+    }
     fn is_alive(&self, tag: Tag) -> bool {
         tag == me() || self.alive == Some(tag)
     }
@@ -116,7 +132,7 @@ proptest! {
         let corrupt = writing & !FLAGS != 0 && (!is_tag || writing & (1 << 29) != 0);
         let told = writing & FLAGS | if is_tag { OWNER_DIED } else { 0 };
         if writes {
-            match lock.view().write(me(), &peers, wait) {
+            match lock.view().write(&peers, wait) {
                 Ok(token) => {
                     prop_assert!(!corrupt);
                     prop_assert_eq!((token.owner_died(), token.is_poisoned()), (told & OWNER_DIED != 0, told & POISONED != 0));
@@ -126,7 +142,7 @@ proptest! {
                 Err(refused) => prop_assert_eq!(refused, RwLockError::Busy),
             }
         } else {
-            match lock.view().read(me(), &peers, wait) {
+            match lock.view().read(&peers, wait) {
                 Ok(reading) => {
                     lock.view().stop_reading(reading);
                 }
@@ -143,9 +159,9 @@ proptest! {
         lock.state.mutex.set(word);
         let corrupt = word & Tag::MASK != 0 && Tag::in_word(word, PARTICIPANTS).is_none();
         let refused = if writes {
-            lock.view().write(me(), &ALONE, Some(&soon())).map(drop)
+            lock.view().write(&ALONE, Some(&soon())).map(drop)
         } else {
-            lock.view().read(me(), &ALONE, Some(&soon())).map(drop)
+            lock.view().read(&ALONE, Some(&soon())).map(drop)
         };
         match refused {
             Ok(()) => prop_assert!(!corrupt),
@@ -170,10 +186,10 @@ proptest! {
         let lock = Lock::of(flags, [0; 4], 0);
         let expected = (flags & OWNER_DIED != 0, flags & POISONED != 0);
         for _ in 0..2 {
-            let reading = lock.view().read(me(), &ALONE, None).unwrap();
+            let reading = lock.view().read(&ALONE, None).unwrap();
             prop_assert_eq!((reading.owner_died(), reading.is_poisoned()), expected);
             lock.view().stop_reading(reading);
-            let token = lock.view().write(me(), &ALONE, None).unwrap();
+            let token = lock.view().write(&ALONE, None).unwrap();
             prop_assert_eq!((token.owner_died(), token.is_poisoned()), expected);
             let reading = lock.view().downgrade(token, &ALONE);
             prop_assert_eq!((reading.owner_died(), reading.is_poisoned()), expected);
@@ -185,17 +201,17 @@ proptest! {
 #[test]
 fn a_reader_with_a_cell_enters_by_it() {
     let lock = Lock::new();
-    assert_eq!(lock.view().read_clean(me(), &ALONE), None);
-    let first = lock.view().read(me(), &ALONE, None).unwrap();
-    let second = lock.view().read_clean(me(), &ALONE).unwrap();
+    assert_eq!(lock.view().read_clean(&ALONE), None);
+    let first = lock.view().read(&ALONE, None).unwrap();
+    let second = lock.view().read_clean(&ALONE).unwrap();
     assert_eq!(lock.view().peek().readers, 2);
     assert_eq!(
-        lock.view().write(other(), &with_other(), None).map(drop),
+        lock.view().write(&with_other().of_other(), None).map(drop),
         Err(RwLockError::Busy)
     );
     lock.view().stop_reading(first);
     lock.view().stop_reading(second);
-    let token = lock.view().write(other(), &with_other(), None).unwrap();
+    let token = lock.view().write(&with_other().of_other(), None).unwrap();
     assert_eq!(
         lock.view().peek(),
         RwLockStatus {
@@ -205,15 +221,15 @@ fn a_reader_with_a_cell_enters_by_it() {
             poisoned: false
         }
     );
-    assert_eq!(lock.view().read_clean(me(), &ALONE), None);
+    assert_eq!(lock.view().read_clean(&ALONE), None);
     assert_eq!(
-        lock.view().read(me(), &with_other(), Some(&soon())),
+        lock.view().read(&with_other(), Some(&soon())),
         Err(RwLockError::Busy)
     );
     lock.view().stop_writing(token, false);
     let reading = lock
         .view()
-        .read_clean(me(), &ALONE)
+        .read_clean(&ALONE)
         .expect("the cell is open again");
     lock.view().stop_reading(reading);
 }
@@ -222,11 +238,11 @@ fn a_reader_with_a_cell_enters_by_it() {
 fn no_more_are_counted_than_can_be() {
     let full = 1 << 13 | MOST;
     let lock = Lock::of(0, [full, 0, 0, 0], 1);
-    assert_eq!(lock.cell(me()).enter(me(), &ALONE), Err(EnterError::Full));
-    let refused = lock.view().read(me(), &ALONE, None);
+    assert_eq!(lock.cell(me()).enter(&ALONE), Err(EnterError::Full));
+    let refused = lock.view().read(&ALONE, None);
     assert_eq!(refused, Err(RwLockError::Full));
     let lock = Lock::of(0, [full | BLOCKED, 0, 0, 0], 1);
-    let refused = lock.view().read(me(), &ALONE, Some(&soon()));
+    let refused = lock.view().read(&ALONE, Some(&soon()));
     assert_eq!(refused, Err(RwLockError::Full));
     assert_eq!(lock.cell(me()).bits(), full, "left as a full cell");
 }
@@ -234,7 +250,7 @@ fn no_more_are_counted_than_can_be() {
 #[test]
 fn leaving_twice_uncounts_once() {
     let lock = Lock::new();
-    let reading = lock.view().read(me(), &ALONE, None).unwrap();
+    let reading = lock.view().read(&ALONE, None).unwrap();
     lock.view().stop_reading(reading);
     lock.view().stop_reading(reading);
     assert_eq!(lock.cell(me()).bits(), 1 << 13);
@@ -255,7 +271,7 @@ fn the_last_that_leaves_takes_the_sleepers_flag_with_it() {
 fn the_first_that_enters_takes_the_turn() {
     let turn = 1 << 13 | WAITING;
     let lock = Lock::of(0, [turn, 0, 0, 0], 1);
-    let reading = lock.view().read(me(), &ALONE, None).unwrap();
+    let reading = lock.view().read(&ALONE, None).unwrap();
     assert_eq!(lock.cell(me()).bits(), 1 << 13 | 1);
     lock.view().stop_reading(reading);
 }
@@ -264,14 +280,14 @@ fn the_first_that_enters_takes_the_turn() {
 fn a_turn_that_no_reader_takes_ends_and_a_try_does_not_wait_for_it() {
     let turn = 1 << 13 | WAITING;
     let lock = Lock::of(0, [turn, 0, 0, 0], 1);
-    let token = lock.view().write(me(), &ALONE, None).unwrap();
+    let token = lock.view().write(&ALONE, None).unwrap();
     lock.view().stop_writing(token, false);
     assert_eq!(lock.cell(me()).bits(), turn);
     let late = Deadline::after(Duration::ZERO);
-    let refused = lock.view().write(me(), &ALONE, Some(&late));
+    let refused = lock.view().write(&ALONE, Some(&late));
     assert_eq!(refused, Err(RwLockError::Busy));
     assert_eq!(lock.cell(me()).bits(), turn);
-    let token = lock.view().write(me(), &ALONE, Some(&Deadline::never()));
+    let token = lock.view().write(&ALONE, Some(&Deadline::never()));
     lock.view().stop_writing(token.unwrap(), false);
     assert_eq!(lock.cell(me()).bits(), 1 << 13);
 }
@@ -279,10 +295,10 @@ fn a_turn_that_no_reader_takes_ends_and_a_try_does_not_wait_for_it() {
 #[test]
 fn a_writer_whose_lock_was_taken_over_commits_nothing() {
     let lock = Lock::new();
-    let reading = lock.view().read(me(), &ALONE, None).unwrap();
+    let reading = lock.view().read(&ALONE, None).unwrap();
     lock.view().stop_reading(reading);
-    let mut lost = lock.view().write(other(), &ALONE, None).unwrap();
-    let token = lock.view().write(me(), &ALONE, None).unwrap();
+    let mut lost = lock.view().write(&ALONE.of_other(), None).unwrap();
+    let token = lock.view().write(&ALONE, None).unwrap();
     assert!(token.owner_died());
     lock.view().mark_consistent(&mut lost);
     lock.view().stop_writing(lost, true);
@@ -290,33 +306,29 @@ fn a_writer_whose_lock_was_taken_over_commits_nothing() {
     lock.view().stop_reading(reading);
     let status = lock.view().peek();
     assert!(status.writes && status.owner_died && !status.poisoned);
-    assert_eq!(
-        lock.view().read_clean(me(), &ALONE),
-        None,
-        "the cell is blocked"
-    );
+    assert_eq!(lock.view().read_clean(&ALONE), None, "the cell is blocked");
     lock.view().stop_writing(token, false);
 }
 
 #[test]
 fn a_writer_that_died_where_no_process_has_read_is_reported() {
     let lock = Lock::new();
-    let lost = lock.view().write_clean(other(), &with_other()).unwrap();
+    let lost = lock.view().write_clean(&with_other().of_other()).unwrap();
     let status = lock.view().peek();
     assert!(status.writes && !status.owner_died);
     assert_eq!(lock.view().writer(), Some(other()));
     lock.view().recover(other());
     let status = lock.view().peek();
     assert!(!status.writes && status.owner_died);
-    assert_eq!(lock.view().write_clean(me(), &ALONE), None);
-    let mut token = lock.view().write(me(), &ALONE, None).unwrap();
+    assert_eq!(lock.view().write_clean(&ALONE), None);
+    let mut token = lock.view().write(&ALONE, None).unwrap();
     assert!(token.owner_died());
     // It was taken for dead, and lives: it changes nothing.
     lock.view().stop_writing(lost, true);
     assert!(lock.view().is_held(&token) && lock.view().peek().writes);
     lock.view().mark_consistent(&mut token);
     lock.view().stop_writing(token, false);
-    let token = lock.view().write_clean(me(), &ALONE).unwrap();
+    let token = lock.view().write_clean(&ALONE).unwrap();
     assert!(!token.owner_died());
     lock.view().stop_writing(token, false);
     assert_eq!(lock.state.mutex.holder(&ALONE), Ok(None));
@@ -326,9 +338,9 @@ fn a_writer_that_died_where_no_process_has_read_is_reported() {
 fn a_mark_with_a_cell_in_use_is_no_writers() {
     // As of a process that died before it had looked at the roster.
     let lock = Lock::new();
-    let dead = lock.view().write_clean(other(), &with_other()).unwrap();
+    let dead = lock.view().write_clean(&with_other().of_other()).unwrap();
     lock.state.roster[0].store(1, Ordering::Relaxed);
-    let token = lock.view().write(me(), &ALONE, None).unwrap();
+    let token = lock.view().write(&ALONE, None).unwrap();
     assert!(!token.owner_died(), "{dead:?}");
     lock.view().stop_writing(token, false);
 }
@@ -336,15 +348,15 @@ fn a_mark_with_a_cell_in_use_is_no_writers() {
 #[test]
 fn a_marked_writer_poisons_and_downgrades() {
     let lock = Lock::new();
-    let token = lock.view().write_clean(me(), &ALONE).unwrap();
+    let token = lock.view().write_clean(&ALONE).unwrap();
     lock.view().stop_writing(token, true);
     assert!(lock.view().peek().poisoned && !lock.view().peek().writes);
     lock.state.clear_poison();
-    let token = lock.view().write_clean(me(), &ALONE).unwrap();
+    let token = lock.view().write_clean(&ALONE).unwrap();
     let reading = lock.view().downgrade(token, &ALONE);
     let status = lock.view().peek();
     assert!(!status.writes && status.readers == 1 && !status.owner_died);
-    assert_eq!(lock.view().write_clean(other(), &with_other()), None);
+    assert_eq!(lock.view().write_clean(&with_other().of_other()), None);
     lock.view().stop_reading(reading);
 }
 
@@ -355,7 +367,7 @@ fn every_cell_is_looked_at() {
         let state = RwLockState::new();
         let lock = RwLock::new(&state, &cells, NoHook);
         state.roster[index / 64].store(1 << (index % 64), Ordering::Relaxed);
-        assert_eq!(lock.write_clean(me(), &ALONE), None, "cell {index}");
+        assert_eq!(lock.write_clean(&ALONE), None, "cell {index}");
         assert_eq!(state.mutex.holder(&ALONE), Ok(None));
     }
 }
@@ -367,17 +379,17 @@ fn a_waiter_without_membership_does_not_wait() {
         ..with_other()
     };
     let lock = Lock::new();
-    let reading = lock.view().read(me(), &with_other(), None).unwrap();
+    let reading = lock.view().read(&with_other(), None).unwrap();
     lock.view().stop_reading(reading);
-    let token = lock.view().write(other(), &with_other(), None).unwrap();
+    let token = lock.view().write(&with_other().of_other(), None).unwrap();
     let never = Deadline::never();
-    let refused = lock.view().read(me(), &membership_lost, Some(&never));
+    let refused = lock.view().read(&membership_lost, Some(&never));
     assert_eq!(refused, Err(RwLockError::MembershipLost));
-    let refused = lock.view().write(me(), &membership_lost, Some(&never));
+    let refused = lock.view().write(&membership_lost, Some(&never));
     assert_eq!(refused.map(drop), Err(RwLockError::MembershipLost));
     lock.view().stop_writing(token, false);
-    let reading = lock.view().read(other(), &with_other(), None).unwrap();
-    let refused = lock.view().write(me(), &membership_lost, Some(&never));
+    let reading = lock.view().read(&with_other().of_other(), None).unwrap();
+    let refused = lock.view().write(&membership_lost, Some(&never));
     assert_eq!(refused.map(drop), Err(RwLockError::MembershipLost));
     lock.view().stop_reading(reading);
 }
@@ -385,7 +397,7 @@ fn a_waiter_without_membership_does_not_wait() {
 #[test]
 fn a_cell_without_an_owner_leaves_the_roster() {
     let lock = Lock::of(0, [0; 4], u64::MAX);
-    let token = lock.view().write(me(), &ALONE, None).unwrap();
+    let token = lock.view().write(&ALONE, None).unwrap();
     lock.view().stop_writing(token, false);
     lock.view()
         .each(|index, _| panic!("{index} is on the roster"));
@@ -394,23 +406,19 @@ fn a_cell_without_an_owner_leaves_the_roster() {
 #[test]
 fn a_panic_is_remembered_until_it_is_cleared() {
     let lock = Lock::new();
-    let token = lock.view().write(me(), &ALONE, None).unwrap();
+    let token = lock.view().write(&ALONE, None).unwrap();
     lock.view().stop_writing(token, true);
-    let reading = lock.view().read(me(), &ALONE, None).unwrap();
+    let reading = lock.view().read(&ALONE, None).unwrap();
     assert!(reading.is_poisoned() && reading.owner() == me());
     lock.view().stop_reading(reading);
-    assert_eq!(
-        lock.view().read_clean(me(), &ALONE),
-        None,
-        "all learn of it"
-    );
+    assert_eq!(lock.view().read_clean(&ALONE), None, "all learn of it");
     lock.state.clear_poison();
-    let reading = lock.view().read(me(), &ALONE, None).unwrap();
+    let reading = lock.view().read(&ALONE, None).unwrap();
     assert!(!reading.is_poisoned());
     lock.view().stop_reading(reading);
     let reading = lock
         .view()
-        .read_clean(me(), &ALONE)
+        .read_clean(&ALONE)
         .expect("the cell is open again");
     lock.view().stop_reading(reading);
 }

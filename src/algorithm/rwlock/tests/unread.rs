@@ -149,11 +149,11 @@ fn model_rwlock_no_reaped_process_writes_by_its_mark() {
         finish([
             fixture.start(1, None, move |writer| {
                 let peers = lost.liveness(1);
-                assert_eq!(writer.lock().write_clean(tag(1), &peers), None);
+                assert_eq!(writer.lock().write_clean(&peers), None);
             }),
             fixture.start(2, None, move |writer| {
                 let (peers, never) = (other.liveness(2), Deadline::never());
-                let token = writer.lock().write(tag(2), &peers, Some(&never));
+                let token = writer.lock().write(&peers, Some(&never));
                 writer.serve(token.expect("no deadline"));
             }),
         ]);

@@ -44,9 +44,7 @@ impl Fixture {
     /// Acquires a permit and releases it.
     fn visit(&self, id: u32) {
         let (peers, never) = (self.registry.liveness(id), Deadline::never());
-        let waited = self
-            .semaphore()
-            .wait(0, tag(id), &peers, &never, Pace::Park);
+        let waited = self.semaphore().wait(0, &peers, &never, Pace::Park);
         let index = waited.expect("no deadline");
         self.state.release(&self.words[index], tag(id));
     }
@@ -69,7 +67,7 @@ fn model_semaphore_no_tag_of_a_reaped_process_stays() {
             start(1, None, move || {
                 let peers = lost.registry.liveness(1);
                 // It keeps what it gets: it was a participant when it asked.
-                match lost.semaphore().claim(0, tag(1), &peers) {
+                match lost.semaphore().claim(0, &peers) {
                     Ok(_) | Err(TryError::WouldBlock | TryError::MembershipLost) => {}
                     Err(other) => panic!("{other:?}"),
                 }
@@ -90,7 +88,7 @@ fn model_semaphore_no_tag_of_a_reaped_process_stays_in_many() {
         finish([
             start(1, None, move || {
                 let (peers, mut taken) = (lost.registry.liveness(1), [0; 2]);
-                match lost.semaphore().claim_many(&mut taken, tag(1), &peers) {
+                match lost.semaphore().claim_many(&mut taken, &peers) {
                     Ok(()) | Err(TryError::MembershipLost) => {}
                     Err(other) => panic!("{other:?}"),
                 }
@@ -110,7 +108,7 @@ fn model_semaphore_an_unregistered_tag_is_freed() {
         finish([
             start(1, death, move || {
                 let peers = lost.registry.liveness(1);
-                let _ = lost.semaphore().claim(0, tag(1), &peers);
+                let _ = lost.semaphore().claim(0, &peers);
             }),
             start(2, None, move || {
                 reaper.reap();

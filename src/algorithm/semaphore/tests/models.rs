@@ -90,15 +90,14 @@ impl<const N: usize> Table<N> {
     /// Waits for a permit, and returns its index.
     fn acquire(&self, id: u32) -> Result<usize, EventWaitError> {
         let (peers, never) = (self.peers(id), Deadline::never());
-        self.semaphore()
-            .wait(0, tag(id), &peers, &never, Pace::Park)
+        self.semaphore().wait(0, &peers, &never, Pace::Park)
     }
 
     fn acquire_many(&self, count: usize, id: u32) -> Result<Vec<u32>, EventWaitError> {
         let (peers, never) = (self.peers(id), Deadline::never());
         let mut taken = vec![0; count];
         self.semaphore()
-            .wait_many(&mut taken, tag(id), &peers, &never, Pace::Park)?;
+            .wait_many(&mut taken, &peers, &never, Pace::Park)?;
         Ok(taken)
     }
 
@@ -121,7 +120,7 @@ impl<const N: usize> Table<N> {
     /// Reaps the dead other one of processes 1 and 2, and uses a permit if one is free.
     pub(super) fn try_visit(&self, id: u32) {
         self.reap(3 - id);
-        if let Ok(index) = self.semaphore().claim(0, tag(id), &self.peers(id)) {
+        if let Ok(index) = self.semaphore().claim(0, &self.peers(id)) {
             self.change(index);
             self.release(index, id);
         }
@@ -218,7 +217,7 @@ fn model_semaphore_all_or_none() {
             start(1, None, move || {
                 let (semaphore, peers) = (two.semaphore(), two.peers(1));
                 let mut taken = [0; 2];
-                if semaphore.claim_many(&mut taken, tag(1), &peers).is_ok() {
+                if semaphore.claim_many(&mut taken, &peers).is_ok() {
                     assert_eq!(taken, [0, 1]);
                     taken
                         .iter()
@@ -272,7 +271,7 @@ fn model_semaphore_a_reaper_passes_on_what_the_dead_holder_wrote() {
             start(2, None, move || reaper.reap(1)),
             start(3, None, move || {
                 let (semaphore, peers) = (newcomer.semaphore(), newcomer.peers(3));
-                if let Ok(index) = semaphore.claim(0, tag(3), &peers) {
+                if let Ok(index) = semaphore.claim(0, &peers) {
                     newcomer.change(index);
                     newcomer.release(index, 3);
                 }

@@ -32,7 +32,7 @@ proptest! {
         prop_assert_eq!(semaphore.available(), free);
 
         let mut taken = vec![0; count];
-        let many = semaphore.wait_many(&mut taken, me(), &ALIVE, &soon(), Pace::Park);
+        let many = semaphore.wait_many(&mut taken, &ALIVE, &soon(), Pace::Park);
         match many {
             Ok(()) => {
                 prop_assert!(free >= count);
@@ -44,12 +44,12 @@ proptest! {
             Err(error) => prop_assert!(free < count && is_corrupt && error == EventWaitError::Corrupt),
         }
         for left in (0..free).rev() {
-            let index = semaphore.claim(left, me(), &ALIVE).unwrap();
+            let index = semaphore.claim(left, &ALIVE).unwrap();
             prop_assert_eq!(words[index], FREE);
             prop_assert_eq!(semaphore.available(), left);
         }
         let refused = if is_corrupt { TryError::Corrupt } else { TryError::WouldBlock };
-        prop_assert_eq!(semaphore.claim(0, me(), &ALIVE), Err(refused));
+        prop_assert_eq!(semaphore.claim(0, &ALIVE), Err(refused));
         semaphore.recover(me());
         let after: Vec<u32> = table.iter().map(|word| word.load(Ordering::Relaxed)).collect();
         prop_assert_eq!(after, words);
@@ -75,7 +75,7 @@ fn a_waiter_without_membership_does_not_wait() {
         words: &words,
     };
     let peers = NOT_MEMBER;
-    let waited = semaphore.wait(0, me(), &peers, &Deadline::never(), Pace::Park);
+    let waited = semaphore.wait(0, &peers, &Deadline::never(), Pace::Park);
     assert_eq!(waited, Err(EventWaitError::MembershipLost));
 }
 
@@ -86,9 +86,9 @@ fn a_release_after_a_recovery_does_not_free_the_next_holders_permit() {
         state: &state,
         words: &words,
     };
-    assert_eq!(semaphore.claim(0, other(), &ALIVE), Ok(0));
+    assert_eq!(semaphore.claim(0, &ALIVE.of(other())), Ok(0));
     semaphore.recover(other());
-    assert_eq!(semaphore.claim(0, me(), &ALIVE), Ok(0));
+    assert_eq!(semaphore.claim(0, &ALIVE), Ok(0));
     state.release(&words[0], other());
     assert_eq!(semaphore.available(), 0);
 }

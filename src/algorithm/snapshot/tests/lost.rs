@@ -25,7 +25,7 @@ fn model_snapshot_claims_by_an_unregistered_process_leave_no_tag() {
             fixture.start(1, None, move |lost| {
                 let (snapshot, peers) = (lost.snapshot(), lost.registry.liveness(1));
                 // A claim that succeeds is kept.
-                match snapshot.claim_slot(tag(1), ReaderState::Choosing, &peers) {
+                match snapshot.claim_slot(ReaderState::Choosing, &peers) {
                     Ok(mut reader) => {
                         // The slot may have been recovered.
                         let _ = snapshot.choose(&mut reader);
@@ -33,7 +33,7 @@ fn model_snapshot_claims_by_an_unregistered_process_leave_no_tag() {
                     Err(SlotError::MembershipLost) => {}
                     Err(other) => panic!("{other:?}"),
                 }
-                match snapshot.claim_writer(tag(1), &peers) {
+                match snapshot.claim_writer(&peers) {
                     Ok(_) | Err(ClaimError::MembershipLost) => {}
                     Err(other) => panic!("{other:?}"),
                 }
@@ -48,11 +48,11 @@ fn model_snapshot_claims_by_an_unregistered_process_leave_no_tag() {
         let peers = fixture.registry.liveness(2);
         let claim = fixture.state.writer().claim.load().holder(3);
         assert_eq!(claim, Ok(None), "an unregistered tag stays");
-        assert!(fixture.snapshot().claim_writer(tag(2), &peers).is_ok());
+        assert!(fixture.snapshot().claim_writer(&peers).is_ok());
         assert!(
             fixture
                 .snapshot()
-                .claim_slot(tag(2), ReaderState::Idle, &peers)
+                .claim_slot(ReaderState::Idle, &peers)
                 .is_ok()
         );
     });

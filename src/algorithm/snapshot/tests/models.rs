@@ -83,7 +83,7 @@ impl Fixture {
     }
 
     fn claim(&self, id: u32) -> Result<WriterClaim, ClaimError> {
-        self.snapshot().claim_writer(tag(id), &KernelLiveness(id))
+        self.snapshot().claim_writer(&KernelLiveness(id))
     }
 
     fn writer_claim(&self, id: u32) -> WriterClaim {
@@ -92,7 +92,7 @@ impl Fixture {
 
     fn claim_slot(&self, id: u32) -> Result<ReaderClaim, SlotError> {
         self.snapshot()
-            .claim_slot(tag(id), ReaderState::Idle, &KernelLiveness(id))
+            .claim_slot(ReaderState::Idle, &KernelLiveness(id))
     }
 
     fn reader_claim(&self, id: u32) -> ReaderClaim {
@@ -203,7 +203,7 @@ fn model_snapshot_slow_reader_is_assigned_the_latest_version() {
         // The reader has announced that it chooses, and has not loaded the latest version yet.
         let snapshot = fixture.snapshot();
         let choosing = snapshot
-            .claim_slot(tag(2), ReaderState::Choosing, &KernelLiveness(2))
+            .claim_slot(ReaderState::Choosing, &KernelLiveness(2))
             .unwrap();
         finish([
             start(1, None, move || {

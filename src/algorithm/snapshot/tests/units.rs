@@ -32,7 +32,7 @@ impl Fixture {
     }
 
     fn claim_slot(&self) -> Result<ReaderClaim, SlotError> {
-        self.snapshot().claim_slot(me(), ReaderState::Idle, &ALIVE)
+        self.snapshot().claim_slot(ReaderState::Idle, &ALIVE)
     }
 
     fn publish(&self, writer: &mut WriterClaim) -> u32 {
@@ -47,7 +47,7 @@ fn writer_always_finds_a_buffer() {
     for readers in [1, 2, 61, 62, 63, 64, 126, 127, 4094] {
         let fixture = Fixture::of(readers);
         let snapshot = fixture.snapshot();
-        let mut writer = snapshot.claim_writer(me(), &ALIVE).unwrap();
+        let mut writer = snapshot.claim_writer(&ALIVE).unwrap();
         let mut taken = vec![0];
         // Each reader has a different version.
         for _ in 0..readers {
@@ -83,11 +83,11 @@ fn repeated_read_changes_nothing() {
 fn reaped_writer_is_replaced_and_its_operations_fail() {
     let fixture = Fixture::of(1);
     let snapshot = fixture.snapshot();
-    let mut first = snapshot.claim_writer(me(), &ALIVE).unwrap();
+    let mut first = snapshot.claim_writer(&ALIVE).unwrap();
     let index = snapshot.pick(&mut first).unwrap();
-    let taken = snapshot.claim_writer(other(), &ALIVE).unwrap_err();
+    let taken = snapshot.claim_writer(&ALIVE.of(other())).unwrap_err();
     assert_eq!(taken, ClaimError::Taken(me()));
-    let mut second = snapshot.claim_writer(other(), &DEAD).unwrap();
+    let mut second = snapshot.claim_writer(&DEAD.of(other())).unwrap();
     fixture.publish(&mut second);
     // The first writer is reaped while it writes.
     assert!(snapshot.commit(&mut first, index).is_err());
@@ -95,7 +95,7 @@ fn reaped_writer_is_replaced_and_its_operations_fail() {
     snapshot.release_writer(me());
     assert_eq!(fixture.publish(&mut second), 0);
     snapshot.recover(other());
-    assert!(snapshot.claim_writer(me(), &ALIVE).is_ok());
+    assert!(snapshot.claim_writer(&ALIVE).is_ok());
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn slots_of_dead_readers_are_claimed_or_freed_and_live_ones_are_not() {
             slot.0.store(ReaderWord::new(other(), state).0, Relaxed);
         }
         assert_eq!(fixture.claim_slot().unwrap_err(), SlotError::Full);
-        let reader = snapshot.claim_slot(me(), ReaderState::Idle, &DEAD).unwrap();
+        let reader = snapshot.claim_slot(ReaderState::Idle, &DEAD).unwrap();
         snapshot.recover(other());
         let free = fixture.claim_slot().unwrap();
         assert_ne!(free, reader);
@@ -126,7 +126,7 @@ fn slots_of_dead_readers_are_claimed_or_freed_and_live_ones_are_not() {
 fn garbage_is_reported_as_corrupt() {
     let fixture = Fixture::of(1);
     let snapshot = fixture.snapshot();
-    let mut writer = snapshot.claim_writer(me(), &ALIVE).unwrap();
+    let mut writer = snapshot.claim_writer(&ALIVE).unwrap();
     let mut reader = fixture.claim_slot().unwrap();
     let most = SnapshotLayout::READERS.1;
     for word in [3, 9, most, u64::MAX] {

@@ -66,8 +66,8 @@ impl Fixture {
             slots: (0..CAPACITY).map(|_| Words::new([99])).collect(),
             told: AtomicU64::new(NOT_TOLD),
         });
-        let pop = fixture.ring().claim(tag(3), &KernelLiveness(3));
-        let push = fixture.ring().claim(tag(1), &KernelLiveness(1));
+        let pop = fixture.ring().claim(&KernelLiveness(3));
+        let push = fixture.ring().claim(&KernelLiveness(1));
         fixture.push(&mut push.expect("the role is free"));
         (fixture.clone(), pop.expect("the role is free"))
     }
@@ -92,7 +92,7 @@ impl Fixture {
             from: tag(1),
             as_of: 0,
         };
-        match self.ring().take_over(end, tag(2), &KernelLiveness(2)) {
+        match self.ring().take_over(end, &KernelLiveness(2)) {
             Ok(()) => {
                 let mut cursor = self.ring().resume(tag(2)).expect("it has the end");
                 assert_eq!(cursor.position(), 1, "the parent's item is overwritten");
@@ -136,7 +136,7 @@ impl Fixture {
         let told = self.told.load(Relaxed);
         let next: Cursor<Producing> = self
             .ring()
-            .claim(tag(3), &KernelLiveness(3))
+            .claim(&KernelLiveness(3))
             .expect("the holder has died or left");
         assert_eq!(
             told,
@@ -222,7 +222,7 @@ fn model_spsc_end_handed_over_to_an_unregistered_child_leaves_no_tag() {
                     from: tag(1),
                     as_of: 0,
                 };
-                let taken = child.ring().take_over(end, tag(2), &lost.liveness(2));
+                let taken = child.ring().take_over(end, &lost.liveness(2));
                 assert!(matches!(taken, Ok(()) | Err(TakeOverError::MembershipLost)));
             }),
             fixture.start(3, None, move |reaper| {

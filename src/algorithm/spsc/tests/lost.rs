@@ -27,7 +27,7 @@ impl Fixture {
     }
 
     fn produce(&self, id: u32) -> Result<Cursor<Producing>, ClaimError> {
-        self.ring().claim(tag(id), &self.registry.liveness(id))
+        self.ring().claim(&self.registry.liveness(id))
     }
 
     /// Reaps process 1, which lives, and recovers its claims.
@@ -86,7 +86,7 @@ fn model_spsc_stale_position_of_a_reaped_producer_loses_no_item() {
         fixture.push(&mut lost);
         fixture.reap();
         let mut next = fixture.produce(2).expect("the role is free");
-        let consumer = fixture.ring().claim(tag(3), &fixture.registry.liveness(3));
+        let consumer = fixture.ring().claim(&fixture.registry.liveness(3));
         let mut consumer: Cursor<Consuming> = consumer.expect("the role is free");
         for _ in 0..2 {
             fixture.push(&mut next);

@@ -66,7 +66,7 @@ impl Fixture {
     }
 
     fn claim<R: RoleMarker>(&self, id: u32) -> Result<Cursor<R>, ClaimError> {
-        self.ring().claim(tag(id), &KernelLiveness(id))
+        self.ring().claim(&KernelLiveness(id))
     }
 
     fn slot<R>(&self, cursor: &Cursor<R>) -> &Words<1> {

@@ -136,6 +136,9 @@ pub(super) struct Handle<'a> {
 }
 
 impl Liveness for Handle<'_> {
+    fn me(&self) -> Tag {
+        tag(self.id)
+    }
     fn is_alive(&self, other: Tag) -> bool {
         other == tag(self.id) || is_byte_locked(other.index())
     }
@@ -363,7 +366,7 @@ impl<'a> Handle<'a> {
     /// Calls `act` with the handle's cursor.
     pub(super) fn with<R>(
         &self,
-        act: impl FnOnce(Work<'a, ThreadView<'a>>, &mut Cursor, Tag) -> R,
+        act: impl FnOnce(Work<'a, ThreadView<'a>>, &mut Cursor) -> R,
     ) -> R {
         let mut cursor = self.cursor.get();
         let Work {
@@ -382,7 +385,7 @@ impl<'a> Handle<'a> {
             storage,
             rules,
         };
-        let done = act(work, &mut cursor, tag(self.id));
+        let done = act(work, &mut cursor);
         self.cursor.set(cursor);
         done
     }
@@ -407,7 +410,7 @@ impl<'a> Handle<'a> {
     }
 
     pub(super) fn loan(&self) -> Result<OwnedCell, TryError> {
-        self.with(|work, cursor, me| work.loan(cursor, me))
+        self.with(|work, cursor| work.loan(cursor, self.me()))
     }
 
     pub(super) fn write(&self, owned: OwnedCell, item: u64) {
@@ -416,7 +419,7 @@ impl<'a> Handle<'a> {
 
     pub(super) fn send_loan(&self, owned: OwnedCell, item: u64) -> Result<(), WorkSendError> {
         self.write(owned, item);
-        self.with(|work, cursor, me| work.send(cursor, owned, me, self))?;
+        self.with(|work, cursor| work.send(cursor, owned, self))?;
         self.fixture.sent.fetch_or(1 << item, Relaxed);
         self.fixture.work().notify(Endpoint::Sender);
         Ok(())
@@ -430,7 +433,7 @@ impl<'a> Handle<'a> {
         match self.send_loan(owned, item) {
             Ok(()) => true,
             Err(WorkSendError::Disconnected(owned)) => {
-                let given = self.with(|work, cursor, _| work.ack(cursor, owned));
+                let given = self.with(|work, cursor| work.ack(cursor, owned));
                 assert_eq!(given, Ok(()));
                 false
             }
@@ -441,16 +444,16 @@ impl<'a> Handle<'a> {
     /// Sends an item, as soon as a cell is free.
     pub(super) fn send(&self, item: u64) -> Result<(), EventWaitError> {
         let never = Deadline::never();
-        let owned = self
-            .with(|work, cursor, me| work.wait_loan(cursor, me, 1, self, &never, Pace::Adaptive))?;
+        let owned =
+            self.with(|work, cursor| work.wait_loan(cursor, 1, self, &never, Pace::Adaptive))?;
         assert_eq!(self.send_loan(owned, item), Ok(()));
         Ok(())
     }
 
     /// Receives a message, or returns why there is none.
     pub(super) fn receive(&self) -> Result<OwnedCell, TryError> {
-        let received = self.with(|work, cursor, me| match work.receive(cursor, me) {
-            Err(TryError::WouldBlock) => work.on_empty(cursor, me, self),
+        let received = self.with(|work, cursor| match work.receive(cursor, self.me()) {
+            Err(TryError::WouldBlock) => work.on_empty(cursor, self),
             other => other,
         });
         assert_ne!(received, Err(TryError::Corrupt));
@@ -470,8 +473,8 @@ impl<'a> Handle<'a> {
     /// Receives a message, as soon as there is one.
     pub(super) fn wait(&self) -> Result<OwnedCell, EventWaitError> {
         let never = Deadline::never();
-        let received = self
-            .with(|work, cursor, me| work.wait_receive(cursor, me, self, &never, Pace::Adaptive));
+        let received =
+            self.with(|work, cursor| work.wait_receive(cursor, self, &never, Pace::Adaptive));
         assert_ne!(received, Err(EventWaitError::Corrupt));
         self.check_attempts(received.ok());
         received
@@ -479,7 +482,7 @@ impl<'a> Handle<'a> {
 
     /// Waits until it knows of a delayed message.
     pub(super) fn wait_delayed(&self) {
-        let told = self.with(|work, cursor, me| work.wait_delayed(cursor, me, self));
+        let told = self.with(|work, cursor| work.wait_delayed(cursor, self));
         assert_eq!(told, Ok(()));
     }
 
@@ -510,7 +513,7 @@ impl<'a> Handle<'a> {
     /// Acknowledges a message of one cell.
     pub(super) fn ack(&self, owned: OwnedCell) {
         self.finish(owned, || {
-            let done = self.with(|work, cursor, _| work.ack(cursor, owned));
+            let done = self.with(|work, cursor| work.ack(cursor, owned));
             assert_eq!(done, Ok(()), "the cell was taken away");
         });
     }
@@ -519,7 +522,7 @@ impl<'a> Handle<'a> {
     pub(super) fn try_finish(&self, owned: OwnedCell) {
         let [item] = self.fixture.message(owned).read();
         self.fixture.tried.fetch_or(1 << item, Relaxed);
-        if self.with(|work, cursor, _| work.ack(cursor, owned)).is_ok() {
+        if self.with(|work, cursor| work.ack(cursor, owned)).is_ok() {
             let before = self.fixture.done.fetch_or(1 << item, Relaxed);
             assert_eq!(before & 1 << item, 0, "item {item} is acknowledged twice");
         }
@@ -527,7 +530,7 @@ impl<'a> Handle<'a> {
 
     /// Recovers the cells of unregistered owners.
     pub(super) fn recover_unregistered(&self) {
-        self.with(|work, cursor, _| work.recover_unregistered(cursor, self));
+        self.with(|work, cursor| work.recover_unregistered(cursor, self));
     }
 
     /// Receives and acknowledges a message if there is one.
@@ -553,7 +556,7 @@ impl<'a> Handle<'a> {
     /// Returns a message, not to be redelivered before `not_before` if that is not 0.
     pub(super) fn return_until(&self, owned: OwnedCell, not_before: u64) {
         let not_before = (not_before > 0).then_some(not_before);
-        let given = self.with(|work, cursor, _| work.return_message(cursor, owned, not_before));
+        let given = self.with(|work, cursor| work.return_message(cursor, owned, not_before));
         assert_eq!(given, Ok(()), "the cell was taken away");
     }
 
@@ -563,20 +566,19 @@ impl<'a> Handle<'a> {
 
     /// Makes a dead letter of a message.
     pub(super) fn make_dead_letter(&self, owned: OwnedCell) {
-        let done = self.with(|work, cursor, _| work.make_dead_letter(cursor, owned));
+        let done = self.with(|work, cursor| work.make_dead_letter(cursor, owned));
         assert_eq!(done, Ok(()), "the cell was taken away");
     }
 
     /// Returns whether the next attempt may get a message.
     pub(super) fn is_ready(&self) -> bool {
-        self.with(|work, cursor, _| work.is_ready(cursor))
+        self.with(|work, cursor| work.is_ready(cursor))
     }
 
     /// Blocks until the queue is idle.
     pub(super) fn wait_idle(&self) {
         let never = Deadline::never();
-        let idle =
-            self.with(|work, cursor, me| work.wait_idle(cursor, me, self, &never, Pace::Adaptive));
+        let idle = self.with(|work, cursor| work.wait_idle(cursor, self, &never, Pace::Adaptive));
         assert_eq!(idle, Ok(()));
     }
 }

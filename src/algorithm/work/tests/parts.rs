@@ -3,11 +3,12 @@
 use super::super::OwnedCell;
 use super::fixture::{Fixture, Handle};
 use crate::facade::model::{explore, explore_deaths, set_clock, unlock_byte};
+use crate::participant::Liveness;
 use crate::participant::stage::{StartWith, WithHandles, finish, tag};
 
 /// Loans two cells, the second as a part of the first.
 fn loan_two(handle: &Handle<'_>) -> Option<OwnedCell> {
-    let head = handle.with(|work, cursor, me| work.loan_span(cursor, me, 2));
+    let head = handle.with(|work, cursor| work.loan_span(cursor, handle.me(), 2));
     head.ok()
 }
 
@@ -18,7 +19,7 @@ fn has_its_part(fixture: &Fixture, head: OwnedCell) -> bool {
 
 /// Frees a loan or a message of two cells.
 fn free(handle: &Handle<'_>, head: OwnedCell) {
-    let freed = handle.with(|work, cursor, me| work.free(cursor, head, me, 2));
+    let freed = handle.with(|work, cursor| work.free(cursor, head, handle.me(), 2));
     assert_eq!(freed, Ok(()));
 }
 

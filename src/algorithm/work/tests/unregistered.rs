@@ -4,6 +4,7 @@ use super::super::{Cursor, OwnedCell, WorkSendError};
 use super::fixture::{Fixture, Handle};
 use crate::algorithm::work::layout::State;
 use crate::facade::model::{explore, explore_one_less};
+use crate::participant::Liveness;
 use crate::participant::stage::{StartWith, WithHandles, finish, tag};
 
 /// Sends an item; returns whether that reported success.
@@ -96,7 +97,7 @@ fn model_work_slots_of_an_unregistered_sender_are_freed_by_senders() {
             work.recover(tag(1));
             let late = OwnedCell { word, ..loan };
             assert_eq!(
-                unregistered.with(|work, cursor, _| work.enqueue(cursor, late)),
+                unregistered.with(|work, cursor| work.enqueue(cursor, late)),
                 Ok(())
             );
         }
@@ -117,10 +118,10 @@ fn model_work_no_part_outlives_a_head_that_was_taken_away() {
         let fixture = Fixture::of(2, 2);
         finish([
             fixture.run(1, None, move |loaner| {
-                let head = loaner.with(|work, cursor, me| work.loan_span(cursor, me, 2));
+                let head = loaner.with(|work, cursor| work.loan_span(cursor, loaner.me(), 2));
                 if let Ok(head) = head {
                     // The head may have been taken away.
-                    let _ = loaner.with(|work, cursor, me| work.free(cursor, head, me, 2));
+                    let _ = loaner.with(|work, cursor| work.free(cursor, head, loaner.me(), 2));
                 }
             }),
             fixture.start(2, None, move |reaper| reaper.work().recover(tag(1))),

@@ -187,7 +187,7 @@ fn send_again(sender: &Handle<'_>, owned: OwnedCell) {
         let WorkSendError::Disconnected(owned) = error else {
             panic!("not sent: {error:?}");
         };
-        let given = sender.with(|work, cursor, _| work.ack(cursor, owned));
+        let given = sender.with(|work, cursor| work.ack(cursor, owned));
         assert_eq!(given, Ok(()), "the message was received");
     }
 }
@@ -216,7 +216,7 @@ fn model_work_send_succeeds_if_its_message_is_received() {
         if let Some(owned) = loaned_again(&fixture, 1) {
             let _ = fixture
                 .handle(1)
-                .with(|work, cursor, _| work.ack(cursor, owned));
+                .with(|work, cursor| work.ack(cursor, owned));
         }
         fixture.check();
         let is_known = fixture.was_sent(5) == fixture.was_tried(5);

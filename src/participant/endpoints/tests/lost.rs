@@ -49,7 +49,7 @@ impl End {
     fn count(&self) {
         let counted = self
             .endpoints()
-            .count(Endpoint::Sender, tag(1), &self.registry.liveness(1));
+            .count(Endpoint::Sender, &self.registry.liveness(1));
         assert!(
             matches!(counted, Ok(_) | Err(EndpointError::MembershipLost)),
             "{counted:?}"
@@ -60,7 +60,7 @@ impl End {
     fn take_over(&self) {
         let peers = self.registry.liveness(1);
         let end = (Endpoint::Sender, self.endpoints().as_of());
-        let taken = self.endpoints().take_over(end, tag(1), &peers);
+        let taken = self.endpoints().take_over(end, &peers);
         assert!(
             matches!(taken, Ok(()) | Err((TakeOverError::MembershipLost, _))),
             "{taken:?}"
@@ -70,13 +70,10 @@ impl End {
     /// Counts the next owner of the index; the endpoint is gone when that has left.
     fn close(&self) {
         let peers = self.registry.successor_liveness();
-        let counted = self
-            .endpoints()
-            .count(Endpoint::Sender, successor(), &peers);
+        let counted = self.endpoints().count(Endpoint::Sender, &peers);
         assert!(counted.is_ok(), "the cell is no participant's");
         assert!(!self.endpoints().is_over(Endpoint::Receiver));
-        self.endpoints()
-            .uncount(Endpoint::Sender, successor(), &peers);
+        self.endpoints().uncount(Endpoint::Sender, &peers);
         assert!(
             self.endpoints().is_over(Endpoint::Receiver),
             "it counts no participant"
@@ -105,13 +102,13 @@ fn model_endpoints_take_over_counts_no_reaped_child() {
     explore(|| {
         let end = End::new();
         let peers = end.registry.liveness(3);
-        let counted = end.endpoints().count(Endpoint::Sender, tag(3), &peers);
+        let counted = end.endpoints().count(Endpoint::Sender, &peers);
         assert!(counted.is_ok(), "{counted:?}");
         finish([
             end.start(1, None, move |lost| lost.take_over()),
             end.start(2, None, move |reaper| reaper.reap()),
         ]);
-        end.endpoints().uncount(Endpoint::Sender, tag(3), &peers);
+        end.endpoints().uncount(Endpoint::Sender, &peers);
         let cell = end.words.cells[0].load(Ordering::Relaxed);
         assert_ne!(owner(cell), tag(1).bits(), "it is counted");
         end.close();

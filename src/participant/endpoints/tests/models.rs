@@ -64,13 +64,13 @@ impl End {
     fn count(&self, id: u32) {
         let counted = self
             .endpoints()
-            .count(Endpoint::Sender, tag(id), &KernelLiveness(id));
+            .count(Endpoint::Sender, &KernelLiveness(id));
         assert!(counted.is_ok(), "{counted:?}");
     }
 
     fn uncount(&self, id: u32) {
         self.endpoints()
-            .uncount(Endpoint::Sender, tag(id), &KernelLiveness(id));
+            .uncount(Endpoint::Sender, &KernelLiveness(id));
     }
 
     fn is_over(&self) -> bool {

@@ -17,19 +17,19 @@ fn an_endpoint_is_gone_when_its_last_participant_is_uncounted() {
         let over = || endpoints.is_over(endpoint.other());
         let may_end = || endpoints.may_end(endpoint.other());
         assert!(!over() && !may_end(), "no sender was ever counted");
-        assert_eq!(endpoints.count(endpoint, first, &ALIVE), Ok(true));
-        assert_eq!(endpoints.count(endpoint, first, &ALIVE), Ok(false));
-        assert_eq!(endpoints.count(endpoint, second, &ALIVE), Ok(false));
+        assert_eq!(endpoints.count(endpoint, &ALIVE.of(first)), Ok(true));
+        assert_eq!(endpoints.count(endpoint, &ALIVE.of(first)), Ok(false));
+        assert_eq!(endpoints.count(endpoint, &ALIVE.of(second)), Ok(false));
         assert!(may_end());
-        assert!(!endpoints.uncount(endpoint, first, &ALIVE) && !over());
-        assert!(!endpoints.uncount(endpoint, first, &ALIVE) && !over());
-        assert!(endpoints.uncount(endpoint, second, &ALIVE) && over());
+        assert!(!endpoints.uncount(endpoint, &ALIVE.of(first)) && !over());
+        assert!(!endpoints.uncount(endpoint, &ALIVE.of(first)) && !over());
+        assert!(endpoints.uncount(endpoint, &ALIVE.of(second)) && over());
         assert!(
-            !endpoints.uncount(endpoint, second, &ALIVE),
+            !endpoints.uncount(endpoint, &ALIVE.of(second)),
             "it is not counted"
         );
         assert!(!may_end(), "it has ended");
-        assert_eq!(endpoints.count(endpoint, second, &ALIVE), Ok(true));
+        assert_eq!(endpoints.count(endpoint, &ALIVE.of(second)), Ok(true));
         assert!(!over() && may_end(), "a sender was counted again");
         endpoints.recover(second);
         assert!(over(), "it was dead");
@@ -50,16 +50,22 @@ fn an_end_that_was_handed_over_before_a_new_beginning_is_over() {
     let endpoints = words.endpoints();
     let [parent, other, child] = [0, 1, 2].map(|index| Tag::new(index, 1).unwrap());
     for endpoint in [Endpoint::Sender, Endpoint::Receiver] {
-        endpoints.count(endpoint, parent, &ALIVE).unwrap();
+        endpoints.count(endpoint, &ALIVE.of(parent)).unwrap();
         let early = endpoints.as_of();
         // It dies, and others are told.
-        assert!(endpoints.uncount(endpoint, parent, &ALIVE));
-        assert_eq!(endpoints.count(endpoint, other, &ALIVE), Ok(true));
+        assert!(endpoints.uncount(endpoint, &ALIVE.of(parent)));
+        assert_eq!(endpoints.count(endpoint, &ALIVE.of(other)), Ok(true));
         let late = endpoints.as_of();
         let over = Err((TakeOverError::Over, false));
-        assert_eq!(endpoints.take_over((endpoint, early), child, &ALIVE), over);
+        assert_eq!(
+            endpoints.take_over((endpoint, early), &ALIVE.of(child)),
+            over
+        );
         // What the other one hands over is not.
-        assert_eq!(endpoints.take_over((endpoint, late), child, &ALIVE), Ok(()));
+        assert_eq!(
+            endpoints.take_over((endpoint, late), &ALIVE.of(child)),
+            Ok(())
+        );
         assert!(!endpoints.is_over(endpoint.other()));
     }
 }
@@ -68,17 +74,16 @@ fn an_end_that_was_handed_over_before_a_new_beginning_is_over() {
 fn a_cell_that_is_full_is_refused_and_keeps_its_count() {
     let words = EndpointWords::new();
     let endpoints = words.endpoints();
-    let me = Tag::new(0, 1).unwrap();
     for endpoint in [Endpoint::Sender, Endpoint::Receiver] {
         for _ in 0..MOST {
-            endpoints.count(endpoint, me, &ALIVE).unwrap();
+            endpoints.count(endpoint, &ALIVE).unwrap();
         }
         assert_eq!(
-            endpoints.count(endpoint, me, &ALIVE),
+            endpoints.count(endpoint, &ALIVE),
             Err(EndpointError::TooMany)
         );
-        assert!(!endpoints.uncount(endpoint, me, &ALIVE));
-        assert_eq!(endpoints.count(endpoint, me, &ALIVE), Ok(false));
+        assert!(!endpoints.uncount(endpoint, &ALIVE));
+        assert_eq!(endpoints.count(endpoint, &ALIVE), Ok(false));
     }
 }
 
@@ -87,18 +92,21 @@ fn a_cell_that_is_anothers_is_left_to_it() {
     let words = EndpointWords::new();
     let endpoints = words.endpoints();
     let [before, after] = [1, 2].map(|generation| Tag::new(0, generation).unwrap());
-    endpoints.count(Endpoint::Sender, after, &ALIVE).unwrap();
-    let late = endpoints.count(Endpoint::Sender, before, &ALIVE);
+    endpoints.count(Endpoint::Sender, &ALIVE.of(after)).unwrap();
+    let late = endpoints.count(Endpoint::Sender, &ALIVE.of(before));
     assert_eq!(late, Err(EndpointError::MembershipLost));
-    assert!(!endpoints.uncount(Endpoint::Sender, before, &ALIVE));
+    assert!(!endpoints.uncount(Endpoint::Sender, &ALIVE.of(before)));
     assert!(!endpoints.is_over(Endpoint::Receiver));
-    assert!(endpoints.uncount(Endpoint::Sender, after, &ALIVE));
+    assert!(endpoints.uncount(Endpoint::Sender, &ALIVE.of(after)));
 }
 
 /// A registry that lists tags of the second generation only.
 struct Second;
 
 impl Liveness for Second {
+    fn me(&self) -> Tag {
+        Tag::new(0, 2).unwrap()
+    }
     fn is_alive(&self, tag: Tag) -> bool {
         !self.is_unregistered(tag)
     }
@@ -128,12 +136,12 @@ fn what_no_participant_counts_is_cleared_by_the_next_owner_of_the_index() {
         let counted = u64::from(unregistered) + 3 * Endpoint::Receiver.one();
         words.cells[0].store(counted, crate::facade::Ordering::Relaxed);
         assert_eq!(
-            endpoints.count(Endpoint::Sender, me, &Second),
+            endpoints.count(Endpoint::Sender, &Second),
             Ok(true),
             "{unregistered:#x}"
         );
         let cell = words.cells[0].load(crate::facade::Ordering::Relaxed);
         assert_eq!(cell, u64::from(me.bits()) + Endpoint::Sender.one());
-        assert!(endpoints.uncount(Endpoint::Sender, me, &Second));
+        assert!(endpoints.uncount(Endpoint::Sender, &Second));
     }
 }

@@ -377,6 +377,9 @@ struct Member<'a> {
 }
 
 impl Liveness for Member<'_> {
+    fn me(&self) -> Tag {
+        self.tag
+    }
     fn is_alive(&self, other: Tag) -> bool {
         self.club
             .registry()
@@ -407,7 +410,7 @@ impl Workshop {
         };
         let mut held = self
             .mutex
-            .lock(tag, &peers, &Deadline::never())
+            .lock(&peers, &Deadline::never())
             .expect("no deadline");
         if held.owner_died() {
             self.data.repair();

@@ -249,7 +249,7 @@ impl Source for End<'_> {
 }
 
 fn claim<R: RoleMarker>(state: &SpscState, id: u32) -> Cursor<R> {
-    let claimed = Spsc::new(state, 1).claim(tag(id), &KernelLiveness(id));
+    let claimed = Spsc::new(state, 1).claim(&KernelLiveness(id));
     claimed.expect("it is free")
 }
 

@@ -42,7 +42,7 @@ impl Stage {
     fn take_over(&self) {
         let endpoints = self.end.endpoints();
         let end = (Endpoint::Sender, self.as_of.load(Relaxed));
-        match endpoints.take_over(end, tag(2), &KernelLiveness(2)) {
+        match endpoints.take_over(end, &KernelLiveness(2)) {
             Ok(()) => self.taken.store(true, Relaxed),
             Err((TakeOverError::Over, _)) => {}
             Err((error, _)) => panic!("{error:?}"),
