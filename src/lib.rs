@@ -125,6 +125,9 @@
     )
 )]
 
+#[cfg(not(loom))]
+#[macro_use]
+mod debug;
 #[macro_use]
 mod kinds;
 

@@ -1,7 +1,6 @@
 //! The children of this process: each is known here until its exit status was taken, also when its
 //! [`Process`](super::Process) was dropped.
 
-use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitStatus;
@@ -346,11 +345,4 @@ impl ActiveChild {
     }
 }
 
-impl fmt::Debug for ActiveChild {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ActiveChild")
-            .field("name", &self.name())
-            .field("id", &self.id())
-            .finish()
-    }
-}
+debug!(ActiveChild, |this| { name: this.name(), id: this.id() });

@@ -1,7 +1,5 @@
 //! What this process is: its name, its parent, its place among them, its processors.
 
-use std::fmt;
-
 use super::own;
 
 /// Returns how many processes can run at once: the processors that this process may use
@@ -71,16 +69,12 @@ impl CurrentProcess {
     }
 }
 
-impl fmt::Debug for CurrentProcess {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CurrentProcess")
-            .field("name", &self.name())
-            .field("id", &self.id())
-            .field("depth", &self.depth())
-            .field("is_daemon", &self.is_daemon())
-            .finish()
-    }
-}
+debug!(CurrentProcess, |this| {
+    name: this.name(),
+    id: this.id(),
+    depth: this.depth(),
+    is_daemon: this.is_daemon(),
+});
 
 /// Returns the process that started this one; `None` if [`spawn`](super::spawn()) and its like have
 /// not started this process, or if it was forked since.
@@ -111,12 +105,4 @@ impl ParentProcess {
     }
 }
 
-impl fmt::Debug for ParentProcess {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ParentProcess")
-            .field("name", &self.name())
-            .field("id", &self.id())
-            .field("is_alive", &self.is_alive())
-            .finish()
-    }
-}
+debug!(ParentProcess, |this| { name: this.name(), id: this.id(), is_alive: this.is_alive() });

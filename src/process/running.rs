@@ -1,6 +1,5 @@
 //! A spawned process: waiting for it, its result, signals.
 
-use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -321,11 +320,4 @@ impl<R> waitable::HasSource for Process<R> {
     }
 }
 
-impl<R> fmt::Debug for Process<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Process")
-            .field("name", &self.name())
-            .field("id", &self.id())
-            .finish_non_exhaustive()
-    }
-}
+debug!([R] Process<R>, |this| { name: this.name(), id: this.id(), .. });

@@ -34,7 +34,6 @@ pub(crate) mod waitable;
 mod watch_requests;
 mod watcher;
 
-use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 pub(crate) use crate::participant::own_tag::OwnTag;
@@ -416,15 +415,10 @@ fn corrupt(fault: DirectoryFault) -> EntryError {
     }
 }
 
-/// Never blocks, and shows no contents.
-impl fmt::Debug for Segment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Segment")
-            .field("name", &self.name())
-            .field("len", &self.len())
-            .finish()
-    }
-}
+debug!(
+    /// Never blocks, and shows no contents.
+    Segment, |this| { name: this.name(), len: this.len() }
+);
 
 /// The descriptor of the segment's file, to pass to another process. Do not lock anything through
 /// it: the registry's byte locks are in the same file.

@@ -1,6 +1,5 @@
 //! The monitor: a thread that is notified as soon as a peer process dies.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 
@@ -153,8 +152,4 @@ impl Drop for Monitor {
     }
 }
 
-impl fmt::Debug for Monitor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Monitor").finish_non_exhaustive()
-    }
-}
+debug!(Monitor);

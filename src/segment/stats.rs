@@ -2,8 +2,6 @@
 //!
 //! [`SegmentOptions::stats`]: crate::SegmentOptions::stats
 
-use std::fmt;
-
 use crate::algorithm::stats;
 use crate::facade::AtomicU64;
 use crate::format::{Kind, PayloadShape, Record};
@@ -35,11 +33,7 @@ pub(crate) struct Stats {
     first: EntryRef<AtomicU64>,
 }
 
-impl fmt::Debug for Stats {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stats").finish_non_exhaustive()
-    }
-}
+debug!(Stats);
 
 impl sealed::Sealed for Stats {}
 

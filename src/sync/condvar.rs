@@ -1,7 +1,5 @@
 //! The condition variable.
 
-use std::fmt;
-
 use crate::Deadline;
 use crate::algorithm::condvar::{CondvarState, OtherMutex};
 use crate::facade::{Pace, WaitHistory};
@@ -348,12 +346,10 @@ impl Clone for Condvar {
     }
 }
 
-/// Never blocks.
-impl fmt::Debug for Condvar {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Condvar").finish_non_exhaustive()
-    }
-}
+debug!(
+    /// Never blocks.
+    Condvar
+);
 
 impl sealed::Sealed for Condvar {}
 

@@ -1,7 +1,5 @@
 //! The event.
 
-use std::fmt;
-
 use crate::Deadline;
 use crate::algorithm::event::{EventState, Sets};
 use crate::facade::{Pace, WaitHistory};
@@ -212,14 +210,10 @@ impl Clone for Event {
     }
 }
 
-/// Never blocks.
-impl fmt::Debug for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Event")
-            .field("set", &self.is_set())
-            .finish_non_exhaustive()
-    }
-}
+debug!(
+    /// Never blocks.
+    Event, |this| { set: this.is_set(), .. }
+);
 
 impl sealed::Sealed for Event {}
 

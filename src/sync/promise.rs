@@ -1,7 +1,6 @@
 //! The promise.
 
 use std::cell::Cell;
-use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
@@ -337,11 +336,7 @@ impl<T> Drop for PromiseClaim<'_, T> {
     }
 }
 
-impl<T> fmt::Debug for PromiseClaim<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PromiseClaim").finish_non_exhaustive()
-    }
-}
+debug!([T] PromiseClaim<'_, T>);
 
 errors! {
     /// Why a promise was not claimed: the error of [`Promise::claim`] and [`Promise::set`].
@@ -440,14 +435,10 @@ impl<T> Clone for Promise<T> {
     }
 }
 
-/// Never blocks, and does not show the value.
-impl<T> fmt::Debug for Promise<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Promise")
-            .field("set", &self.state.load().is_set())
-            .finish_non_exhaustive()
-    }
-}
+debug!(
+    /// Never blocks, and does not show the value.
+    [T] Promise<T>, |this| { set: this.state.load().is_set(), .. }
+);
 
 impl<T: Payload + Pod> sealed::Sealed for Promise<T> {}
 

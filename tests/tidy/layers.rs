@@ -88,7 +88,7 @@ const MODELLED: &[&str] = &[
 ];
 /// Files beside the rooms: the tour, the umbrella over the errors of all rooms, and the table of kinds, which names
 /// what each room takes from it.
-const ABOVE_ALL: &[&str] = &["lib", "error", "kinds", "mutants"];
+const ABOVE_ALL: &[&str] = &["lib", "debug", "error", "kinds", "mutants"];
 
 /// The modules of a file in `src`, from the root: `algorithm`, `mutex` for `src/algorithm/mutex.rs`.
 fn modules(path: &str) -> Vec<&str> {

@@ -19,8 +19,8 @@
 use super::{Cursor, OwnedCell, Storage, Work, WorkSendError};
 use crate::algorithm::work::layout::State;
 use crate::facade::{barrier_after_rmw, mutation};
-use crate::participant::{Liveness, Tag};
 use crate::participant::endpoints::Endpoint;
+use crate::participant::{Liveness, Tag};
 
 impl<P: Storage> Work<'_, P> {
     /// Sends a message that was written into a loan.

@@ -1,7 +1,5 @@
 //! A connection: an end of two pipes, one in each direction.
 
-use std::fmt;
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -196,11 +194,4 @@ impl<S, R> waitable::HasSource for Conn<S, R> {
 
 impl<S, R> Waitable for Conn<S, R> {}
 
-impl<S, R> fmt::Debug for Conn<S, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Conn")
-            .field("sender", &self.sender)
-            .field("receiver", &self.receiver)
-            .finish()
-    }
-}
+debug!([S, R] Conn<S, R>, |this| { sender: this.sender, receiver: this.receiver });

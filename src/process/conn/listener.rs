@@ -12,7 +12,6 @@
 //! The listener's socket and the answer's are [private](crate::sys::private): a forked child of
 //! either process has no copy that would keep them open.
 
-use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -532,10 +531,4 @@ impl<S, R> AsFd for Listener<S, R> {
     }
 }
 
-impl<S, R> fmt::Debug for Listener<S, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listener")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
+debug!([S, R] Listener<S, R>, |this| { name: this.name, .. });

@@ -167,13 +167,7 @@ impl<C> AsFd for Pollable<C> {
     }
 }
 
-impl<C: fmt::Debug> fmt::Debug for Pollable<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pollable")
-            .field("end", &self.end)
-            .finish_non_exhaustive()
-    }
-}
+debug!([C: fmt::Debug] Pollable<C>, |this| { end: this.end, .. });
 
 /// A borrowed end of a [`Pollable`], whose descriptor says what is so when this is dropped.
 #[must_use = "the descriptor says nothing new until it is dropped"]

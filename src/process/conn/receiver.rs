@@ -1,6 +1,5 @@
 //! The end of a pipe that values are received from.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
@@ -278,10 +277,4 @@ impl<T> waitable::HasSource for PipeReceiver<T> {
 
 impl<T> Waitable for PipeReceiver<T> {}
 
-impl<T> fmt::Debug for PipeReceiver<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PipeReceiver")
-            .field("capacity", &self.capacity())
-            .finish_non_exhaustive()
-    }
-}
+debug!([T] PipeReceiver<T>, |this| { capacity: this.capacity(), .. });

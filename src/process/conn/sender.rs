@@ -1,6 +1,5 @@
 //! The end of a pipe that values are sent through.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Serialize;
@@ -171,10 +170,4 @@ impl<T: Serialize> PipeSender<T> {
     }
 }
 
-impl<T> fmt::Debug for PipeSender<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PipeSender")
-            .field("capacity", &self.capacity())
-            .finish_non_exhaustive()
-    }
-}
+debug!([T] PipeSender<T>, |this| { capacity: this.capacity(), .. });

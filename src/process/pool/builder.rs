@@ -1,6 +1,5 @@
 //! The options of a pool.
 
-use std::fmt;
 use std::fmt::Display;
 use std::num::NonZero;
 use std::thread;
@@ -325,15 +324,12 @@ impl<W: WorkerState, I: Portable + Send + Sync + 'static> PoolBuilder<W, I> {
     }
 }
 
-impl<W: WorkerState, I> fmt::Debug for PoolBuilder<W, I> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PoolBuilder")
-            .field("workers", &self.workers)
-            .field("in_flight", &self.in_flight)
-            .field("memory", &self.memory)
-            .field("spare", &self.spare)
-            .field("each", &self.each)
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
+debug!([W: WorkerState, I] PoolBuilder<W, I>, |this| {
+    workers: this.workers,
+    in_flight: this.in_flight,
+    memory: this.memory,
+    spare: this.spare,
+    each: this.each,
+    name: this.name,
+    ..
+});

@@ -1,7 +1,6 @@
 //! Iterators over the results of many items.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::iter::Fuse;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -261,10 +260,7 @@ impl<W: WorkerState, A, R, I: Iterator<Item = A>> Drop for Imap<'_, W, A, R, I> 
     }
 }
 
-impl<W: WorkerState, A, R, I: Iterator<Item = A>> fmt::Debug for Imap<'_, W, A, R, I> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Imap")
-            .field("ahead", &self.ahead)
-            .finish_non_exhaustive()
-    }
-}
+debug!([W: WorkerState, A, R, I: Iterator<Item = A>] Imap<'_, W, A, R, I>, |this| {
+    ahead: this.ahead,
+    ..
+});

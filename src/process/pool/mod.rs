@@ -22,7 +22,6 @@ mod worker;
 mod worker_options;
 mod workers;
 
-use std::fmt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -422,14 +421,7 @@ impl<W: WorkerState> Drop for Pool<W> {
     }
 }
 
-impl<W: WorkerState> fmt::Debug for Pool<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool")
-            .field("workers", &self.workers())
-            .field("progress", &self.progress())
-            .finish_non_exhaustive()
-    }
-}
+debug!([W: WorkerState] Pool<W>, |this| { workers: this.workers(), progress: this.progress(), .. });
 
 /// What a [`Pool`] has done so far, in items: a task of a `submit` is one, a chunk of a `map` as
 /// many as it has.

@@ -1,7 +1,6 @@
 //! How tasks are run: their limits, their retries, and the sizes of chunks.
 
 use std::error::Error;
-use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -427,12 +426,9 @@ impl<'p, W: WorkerState> Options<'p, W> {
     }
 }
 
-impl<W: WorkerState> fmt::Debug for Options<'_, W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options")
-            .field("rules", &self.rules)
-            .field("chunk_size", &self.chunk)
-            .field("in_flight", &self.window)
-            .finish_non_exhaustive()
-    }
-}
+debug!([W: WorkerState] Options<'_, W>, |this| {
+    rules: this.rules,
+    chunk_size: this.chunk,
+    in_flight: this.window,
+    ..
+});

@@ -1,7 +1,6 @@
 //! The handle of a task, and what becomes of the frames of an outcome.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -143,11 +142,7 @@ impl<R: DeserializeOwned> Task<R> {
     }
 }
 
-impl<R> fmt::Debug for Task<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").finish_non_exhaustive()
-    }
-}
+debug!([R] Task<R>);
 
 /// The outcomes of the items of a task, one after the other.
 pub(super) struct Outcomes {

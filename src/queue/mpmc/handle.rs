@@ -1,6 +1,5 @@
 //! The queue's handle: where its parts are, and what it knows of them.
 
-use std::fmt;
 use std::mem::{MaybeUninit, offset_of};
 use std::ptr::NonNull;
 
@@ -308,13 +307,7 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
     }
 }
 
-impl<T: Payload> fmt::Debug for Queue<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Queue")
-            .field("capacity", &self.layout.geometry.capacity())
-            .finish_non_exhaustive()
-    }
-}
+debug!([T: Payload] Queue<T>, |this| { capacity: this.layout.geometry.capacity(), .. });
 
 impl<T> sealed::Sealed for Queue<T> {}
 

@@ -411,13 +411,7 @@ impl<T: Payload, R: RoleMarker> Drop for End<T, R> {
     }
 }
 
-impl<T: Payload> fmt::Debug for Spsc<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Spsc")
-            .field("capacity", &self.capacity)
-            .finish_non_exhaustive()
-    }
-}
+debug!([T: Payload] Spsc<T>, |this| { capacity: this.capacity, .. });
 
 impl<T> sealed::Sealed for Spsc<T> {}
 

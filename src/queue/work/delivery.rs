@@ -1,6 +1,5 @@
 //! Messages that were delivered, and dead letters.
 
-use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -162,13 +161,7 @@ impl Delivery<'_, [u8]> {
     }
 }
 
-impl<M: Message + ?Sized> fmt::Debug for Delivery<'_, M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Delivery")
-            .field("attempt", &self.attempt())
-            .finish_non_exhaustive()
-    }
-}
+debug!([M: Message + ?Sized] Delivery<'_, M>, |this| { attempt: this.attempt(), .. });
 
 /// The dead letters of a queue: messages that were delivered as often as they may be, were
 /// rejected, or did not decode. Made by [`Work::dead_letters`].
@@ -212,10 +205,4 @@ impl<'q, M: Message + ?Sized> DeadLetters<'q, M> {
     }
 }
 
-impl<M: Message + ?Sized> fmt::Debug for DeadLetters<'_, M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeadLetters")
-            .field("len", &self.len())
-            .finish()
-    }
-}
+debug!([M: Message + ?Sized] DeadLetters<'_, M>, |this| { len: this.len() });

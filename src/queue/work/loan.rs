@@ -1,6 +1,5 @@
 //! Cells that this process writes a message to.
 
-use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -332,8 +331,4 @@ impl Output for CellWriter<'_> {
     }
 }
 
-impl<M: ?Sized> fmt::Debug for Loan<'_, M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Loan").finish_non_exhaustive()
-    }
-}
+debug!([M: ?Sized] Loan<'_, M>);

@@ -5,7 +5,6 @@ mod error;
 mod options;
 mod party;
 
-use std::fmt;
 use std::ptr::NonNull;
 
 pub use error::{BarrierError, BarrierTimeoutError};
@@ -330,13 +329,12 @@ impl Clone for Barrier {
     }
 }
 
-/// Never blocks.
-impl fmt::Debug for Barrier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Barrier")
-            .field("parties", &self.parties())
-            .field("n_waiting", &self.n_waiting())
-            .field("broken", &self.is_broken())
-            .finish_non_exhaustive()
+debug!(
+    /// Never blocks.
+    Barrier, |this| {
+        parties: this.parties(),
+        n_waiting: this.n_waiting(),
+        broken: this.is_broken(),
+        ..
     }
-}
+);

@@ -1,7 +1,5 @@
 //! A registered party of a barrier.
 
-use std::fmt;
-
 use super::{Barrier, BarrierError, BarrierTimeoutError, BarrierWaitResult};
 use crate::Deadline;
 use crate::participant::Tag;
@@ -90,8 +88,4 @@ impl Drop for Party<'_> {
     }
 }
 
-impl fmt::Debug for Party<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Party").finish_non_exhaustive()
-    }
-}
+debug!(Party<'_>);

@@ -6,7 +6,6 @@ mod options;
 mod permit;
 mod source;
 
-use std::fmt;
 use std::ptr::NonNull;
 
 pub use error::{AcquireError, AcquireTimeoutError, AddPermitsError, TryAcquireError};
@@ -467,13 +466,12 @@ impl Clone for Semaphore {
     }
 }
 
-/// Never blocks.
-impl fmt::Debug for Semaphore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Semaphore")
-            .field("available", &self.available())
-            .field("most", &self.most())
-            .field("closed", &self.is_closed())
-            .finish_non_exhaustive()
+debug!(
+    /// Never blocks.
+    Semaphore, |this| {
+        available: this.available(),
+        most: this.most(),
+        closed: this.is_closed(),
+        ..
     }
-}
+);

@@ -1,7 +1,5 @@
 //! Permits that are held.
 
-use std::fmt;
-
 use super::Semaphore;
 use crate::algorithm::semaphore::{SemaphoreState, forget};
 use crate::facade::AtomicU32;
@@ -64,11 +62,7 @@ impl Drop for Permit<'_> {
     }
 }
 
-impl fmt::Debug for Permit<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit").finish_non_exhaustive()
-    }
-}
+debug!(Permit<'_>);
 
 /// Several permits of a [`Semaphore`] that were acquired together; dropping them releases all.
 ///
@@ -127,10 +121,4 @@ impl Drop for Permits<'_> {
     }
 }
 
-impl fmt::Debug for Permits<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permits")
-            .field("len", &self.len())
-            .finish_non_exhaustive()
-    }
-}
+debug!(Permits<'_>, |this| { len: this.len(), .. });
