@@ -86,9 +86,8 @@ fn model_leases_no_lease_is_beside_a_reader_after_an_opener_died() {
     explore_deaths(|death| {
         let fixture = Fixture::<1>::new();
         let reading = fixture.begin_to_read(1);
-        let victim = fixture.clone();
-        process(2, death, move || {
-            let refused = victim.try_any(2).expect_err("a reader is there");
+        process(2, death, || {
+            let refused = fixture.try_any(2).expect_err("a reader is there");
             assert_eq!(refused, ChunkError::Busy);
         });
         finish([
@@ -105,8 +104,7 @@ fn model_leases_no_lease_is_beside_a_reader_after_an_opener_died() {
 fn model_leases_reapers_give_back_what_the_dead_had_and_no_more() {
     explore_deaths(|death| {
         let fixture = Fixture::<1>::opened();
-        let victim = fixture.clone();
-        let died = !process(1, death, move || victim.work(1));
+        let died = !process(1, death, || fixture.work(1));
         let held = fixture.holds(1, 0);
         finish([
             fixture.start(2, None, move |worker| worker.work(2)),
@@ -130,9 +128,8 @@ fn model_leases_reapers_give_back_what_the_dead_had_and_no_more() {
 fn model_leases_a_restart_is_atomic_under_death() {
     explore_deaths(|death| {
         let fixture = Fixture::<2>::done();
-        let victim = fixture.clone();
-        process(1, death, move || {
-            victim.restart(1).expect("no chunk has a holder")
+        process(1, death, || {
+            fixture.restart(1).expect("no chunk has a holder")
         });
         let left = fixture.left();
         assert!(left == 0 || left == 2, "{left} of 2 chunks are pending");

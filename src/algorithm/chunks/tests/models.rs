@@ -51,12 +51,12 @@ fn model_leases_a_waiter_for_any_chunk_is_woken_by_each() {
     explore_at_least(3, || {
         let fixture = Fixture::<2>::opened();
         let [first, second] = [0, 1].map(|chunk| fixture.this(1, chunk).expect("it is free"));
-        let (holder, waiter) = (fixture.clone(), fixture.clone());
+        let holder = fixture.clone();
         finish([
             start(1, None, move || {
                 assert!(holder.leases().table.end(second, false))
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |waiter| {
                 let leased = waiter.any(2).expect("it is to do");
                 waiter.finish(leased);
             }),

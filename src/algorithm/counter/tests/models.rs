@@ -37,9 +37,8 @@ fn model_counter_no_addition_is_lost() {
 fn model_counter_a_killed_addition_was_made_or_not() {
     explore_deaths(|death| {
         let counter = Arc::new(CounterState::new(0));
-        let (victim, other) = (counter.clone(), counter.clone());
-        let victim = start(1, death, move || victim.add(1 << 40));
-        finish([start(2, None, move || other.add(1))]);
+        let victim = counter.start(1, death, move |victim| victim.add(1 << 40));
+        finish([counter.start(2, None, move |other| other.add(1))]);
         let survived = victim.join().unwrap();
         assert_eq!(counter.get(), if survived { 1 << 40 | 1 } else { 1 });
     });

@@ -77,9 +77,8 @@ fn model_element_no_sum_of_floats_is_lost() {
 fn model_element_a_killed_addition_of_floats_was_made_or_not() {
     explore_deaths(|death| {
         let element = Arc::new(wide(0.0_f64.to_bits()));
-        let (victim, other) = (element.clone(), element.clone());
-        let victim = start(1, death, move || add(&victim, 1024.0));
-        finish([start(2, None, move || add(&other, 1.0))]);
+        let victim = element.start(1, death, move |victim| add(&victim, 1024.0));
+        finish([element.start(2, None, move |other| add(&other, 1.0))]);
         let survived = victim.join().unwrap();
         let total = sum(&element).to_bits();
         let made = total == 1025.0_f64.to_bits();
@@ -211,7 +210,6 @@ fn model_element_a_copy_out_sees_what_was_written_before_each_element() {
 fn model_element_a_copy_in_publishes_what_was_written_before() {
     explore(|| {
         let shared = Arc::new(([wide(0), wide(0)], Words::new([0])));
-        let writer = shared.clone();
         let readers = [0, 1].map(|index| {
             shared.start(2 + index, None, move |reader| {
                 if reader.0[index as usize].get() == 1 {
@@ -219,7 +217,7 @@ fn model_element_a_copy_in_publishes_what_was_written_before() {
                 }
             })
         });
-        let writer = start(1, None, move || {
+        let writer = shared.start(1, None, move |writer| {
             writer.1.write(&[7]);
             Wide::copy_in(writer.0.iter().map(|element| (element, 1)));
         });
@@ -232,8 +230,7 @@ fn model_element_a_copy_in_publishes_what_was_written_before() {
 fn model_element_a_killed_copy_in_has_stored_the_first_elements() {
     explore_deaths(|death| {
         let elements = Arc::new([narrow(0), narrow(0), narrow(0)]);
-        let writer = elements.clone();
-        let writer = start(1, death, move || {
+        let writer = elements.start(1, death, move |writer| {
             Narrow::copy_in(writer.iter().map(|element| (element, 1)))
         });
         let survived = writer.join().unwrap();

@@ -58,14 +58,13 @@ impl Fixture {
 fn model_number_a_notification_wakes_every_waiter() {
     explore_one_less(|| {
         let fixture = Fixture::open();
-        let adder = fixture.clone();
         let waiters = [(2, 1), (3, 2)].map(|(id, least)| {
             fixture.start(id, None, move |fixture| {
                 fixture.wait_for(least, id);
                 assert_eq!(fixture.data.read(), [7]);
             })
         });
-        let adder = start(1, None, move || {
+        let adder = fixture.start(1, None, move |adder| {
             adder.data.write(&[7]);
             adder.add_and_notify(2);
         });

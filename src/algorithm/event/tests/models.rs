@@ -93,9 +93,8 @@ fn model_event_a_set_publishes_what_came_before() {
 fn model_event_a_set_wakes_all_waiters() {
     explore(|| {
         let fixture = Fixture::open();
-        let setter = fixture.clone();
         let waiters = [2, 3].map(|id| fixture.start(id, None, move |fixture| fixture.wait(id)));
-        let setter = start(1, None, move || setter.event.set());
+        let setter = fixture.start(1, None, move |setter| setter.event.set());
         finish(waiters.into_iter().chain([setter]));
     });
 }

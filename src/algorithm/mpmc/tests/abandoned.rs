@@ -40,9 +40,9 @@ fn model_mpmc_slot_given_back_is_passed() {
 fn model_mpmc_slot_given_back_is_free() {
     explore_deaths(|dies| {
         let fixture = Fixture::of(2);
-        let (other, sender) = (fixture.clone(), fixture.clone());
+        let sender = fixture.clone();
         finish([
-            start(1, dies, move || {
+            fixture.start(1, dies, move |other| {
                 let other = other.handle(1);
                 let claim = other.claim().unwrap();
                 // The ring is full if the other sender was faster.

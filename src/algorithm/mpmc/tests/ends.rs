@@ -119,8 +119,7 @@ fn model_mpmc_last_receipt_tells_all_of_the_end() {
                 drain(&sleeper);
             })
         });
-        let taker = fixture.clone();
-        let taker = start(1, None, move || taker.handle(1).take(&claim));
+        let taker = fixture.start(1, None, move |taker| taker.handle(1).take(&claim));
         finish(sleepers.into_iter().chain([taker]));
         is_over(&fixture);
     });

@@ -249,8 +249,7 @@ fn model_mpmc_slot_of_a_dead_sender_is_freed() {
                 assert_eq!(sender.send(item), Ok(()));
             })
         });
-        let receiver = fixture.clone();
-        let receiver = start(1, None, move || {
+        let receiver = fixture.start(1, None, move |receiver| {
             let receiver = receiver.handle(1);
             assert_eq!(receiver.poll(), Some(1));
             let _ = receiver.poll();
@@ -285,13 +284,13 @@ fn model_mpmc_slot_of_a_new_participant_is_not_taken() {
     explore(|| {
         let fixture = Fixture::of(2);
         let here = Arc::new(AtomicU64::new(0));
-        let (new, other, seen) = (fixture.clone(), fixture.clone(), here.clone());
+        let seen = here.clone();
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |new| {
                 here.store(1, Relaxed);
                 let _ = new.handle(1).try_send(1);
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |other| {
                 let mut cursor = Cursor::default();
                 let claim = other.ring().claim_recv(&mut cursor, &NewParticipant(&seen));
                 if let Ok(claim) = claim {
@@ -313,10 +312,9 @@ fn model_mpmc_two_items_wake_two_sleepers() {
         let fixture = Fixture::of(2);
         let sender = fixture.handle(1);
         let (first, second) = (sender.claim().unwrap(), sender.claim().unwrap());
-        let sender = fixture.clone();
         let receivers = [2, 3]
             .map(|id| fixture.run(id, None, move |receiver| assert!(receiver.recv().is_ok())));
-        let sender = start(1, None, move || {
+        let sender = fixture.start(1, None, move |sender| {
             let sender = sender.handle(1);
             sender.commit(&second, 2);
             sender.commit(&first, 1);

@@ -14,20 +14,19 @@ fn model_mpmc_item_of_a_dead_receiver_wakes_a_sleeper() {
     explore_deaths(|death| {
         let fixture = Fixture::of(2);
         let (claim, passed) = taken(&fixture);
-        let (victim, sleeper, reaper) = (fixture.clone(), fixture.clone(), fixture.clone());
-        let victim = start(1, death, move || {
+        let victim = fixture.start(1, death, move |victim| {
             let victim = victim.handle(1);
             victim.take(&claim);
             victim.cursor.set(passed);
             let _ = victim.try_send(2);
         });
-        let sleeper = start(2, None, move || {
+        let sleeper = fixture.start(2, None, move |sleeper| {
             let sleeper = sleeper.handle(2);
             sleeper.cursor.set(passed);
             assert!(sleeper.recv().is_ok());
         });
         finish([victim]);
-        let reaper = start(3, None, move || {
+        let reaper = fixture.start(3, None, move |reaper| {
             if !is_byte_locked(0) {
                 reaper.ring().recover(tag(1));
             }
@@ -140,19 +139,18 @@ fn model_mpmc_orphan_left_by_a_sender_wakes_a_sleeper() {
         claim_item_for(no_participant(), &stopped);
         let claim = stopped.claim().unwrap();
         let passed = stopped.cursor.get();
-        let (finder, sleeper, reaper) = (fixture.clone(), fixture.clone(), fixture.clone());
-        let finder = start(1, death, move || {
+        let finder = fixture.start(1, death, move |finder| {
             let finder = finder.handle(1);
             finder.cursor.set(passed);
             let _ = finder.try_send(2);
         });
-        let sleeper = start(2, None, move || {
+        let sleeper = fixture.start(2, None, move |sleeper| {
             let sleeper = sleeper.handle(2);
             sleeper.cursor.set(passed);
             assert!(sleeper.recv().is_ok());
         });
         finish([finder]);
-        let reaper = start(3, None, move || {
+        let reaper = fixture.start(3, None, move |reaper| {
             if !is_byte_locked(0) {
                 reaper.ring().recover(tag(1));
             }

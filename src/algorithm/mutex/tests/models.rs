@@ -156,12 +156,11 @@ fn model_mutex_a_waiter_that_gives_up_hands_its_wake_on() {
     explore(|| {
         let fixture = Fixture::open();
         let held = fixture.try_lock(1).expect("no other participant");
-        let (owner, hasty, patient) = (fixture.clone(), fixture.clone(), fixture.clone());
-        let owner = start(1, None, move || {
+        let owner = fixture.start(1, None, move |owner| {
             owner.serve(held);
             owner.visit(1);
         });
-        let hasty = start(2, None, move || {
+        let hasty = fixture.start(2, None, move |hasty| {
             match hasty
                 .mutex
                 .lock(&KernelLiveness(2), &Deadline::after_looks(1))
@@ -170,7 +169,7 @@ fn model_mutex_a_waiter_that_gives_up_hands_its_wake_on() {
                 Err(refused) => assert_eq!(refused, MutexError::Busy),
             }
         });
-        let patient = start(3, None, move || patient.visit(3));
+        let patient = fixture.start(3, None, move |patient| patient.visit(3));
         finish([owner, hasty, patient]);
         fixture.close(3..=4);
     });
@@ -232,8 +231,7 @@ fn model_mutex_three_contenders_one_killed() {
 fn model_mutex_reapers_and_waiters_give_one_lock_back_once() {
     explore_deaths(|death| {
         let fixture = Fixture::open();
-        let victim = fixture.clone();
-        let died = !process(1, death, move || victim.visit(1));
+        let died = !process(1, death, || fixture.visit(1));
         let held = fixture.mutex.peek().locked;
         assert!(died || !held);
         let reapers = [2, 3].map(|id| {
@@ -277,8 +275,7 @@ fn model_mutex_a_leaver_gives_its_leaked_lock_to_a_sleeper() {
         let fixture = Fixture::open();
         let leaked = fixture.try_lock(1).expect("no other participant");
         assert_eq!(leaked.owner(), tag(1));
-        let leaver = fixture.clone();
-        let leaver = start(1, None, move || leaver.mutex.recover(tag(1)));
+        let leaver = fixture.start(1, None, move |leaver| leaver.mutex.recover(tag(1)));
         let sleepers = [2, 3].map(|id| fixture.start(id, None, move |fixture| fixture.visit(id)));
         finish([leaver].into_iter().chain(sleepers));
         assert_eq!(
@@ -296,17 +293,15 @@ fn model_mutex_a_leaver_gives_its_leaked_lock_to_a_sleeper() {
 fn model_mutex_a_dead_owner_is_never_called_busy() {
     explore_deaths(|death| {
         let fixture = Fixture::open();
-        let victim = fixture.clone();
-        let died = !process(1, death, move || victim.visit(1));
+        let died = !process(1, death, || fixture.visit(1));
         let held = fixture.mutex.peek().locked;
-        let (hasty, reaper) = (fixture.clone(), fixture.clone());
-        let hasty = start(2, None, move || {
+        let hasty = fixture.start(2, None, move |hasty| {
             hasty.serve(hasty.try_lock(2).expect("the lock has no live owner"));
             let deadline = Deadline::after_looks(0);
             let held = hasty.mutex.lock(&KernelLiveness(2), &deadline);
             hasty.serve(held.expect("the lock has no live owner"));
         });
-        let reaper = start(3, None, move || {
+        let reaper = fixture.start(3, None, move |reaper| {
             if died {
                 reaper.reap(1);
             }
@@ -349,8 +344,7 @@ fn model_mutex_a_deadline_ends_the_wait_for_the_living_only() {
 fn model_mutex_declaring_the_data_consistent_keeps_the_sleepers_known() {
     explore(|| {
         let fixture = Fixture::open();
-        let victim = fixture.clone();
-        assert!(!process(1, Some(2), move || victim.visit(1)));
+        assert!(!process(1, Some(2), || fixture.visit(1)));
         let held = fixture.try_lock(2).expect("its owner is dead");
         assert!(held.owner_died());
         finish([
@@ -372,8 +366,7 @@ fn model_mutex_declaring_the_data_consistent_keeps_the_sleepers_known() {
 fn model_mutex_flags_survive_the_announcement_of_a_sleeper() {
     explore(|| {
         let fixture = Fixture::open();
-        let victim = fixture.clone();
-        assert!(!process(1, Some(2), move || victim.visit(1)));
+        assert!(!process(1, Some(2), || fixture.visit(1)));
         let held = fixture.try_lock(2).expect("its owner is dead");
         finish([
             // Panics before it has repaired the data.
@@ -399,9 +392,8 @@ fn model_mutex_clearing_the_poison_disturbs_neither_owner_nor_waiter() {
         let fixture = Fixture::open();
         let held = fixture.try_lock(1).expect("no other participant");
         fixture.mutex.unlock(held, true);
-        let cleaner = fixture.clone();
         let visitors = [1, 2].map(|id| fixture.start(id, None, move |fixture| fixture.visit(id)));
-        let cleaner = start(3, None, move || cleaner.mutex.clear_poison());
+        let cleaner = fixture.start(3, None, move |cleaner| cleaner.mutex.clear_poison());
         finish(visitors.into_iter().chain([cleaner]));
         assert!(!fixture.mutex.peek().poisoned);
         fixture.close(2..=2);

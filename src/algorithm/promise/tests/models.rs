@@ -94,14 +94,13 @@ impl Fixture {
 fn model_promise_a_value_is_seen_whole_by_every_waiter() {
     explore_one_less(|| {
         let fixture = Fixture::open();
-        let claimer = fixture.clone();
         let waiters = [2, 3].map(|id| {
             fixture.start(id, None, move |fixture| {
                 assert_eq!(fixture.wait(id, false), PromiseOutcome::Set);
                 assert_eq!(fixture.value.read(), [7]);
             })
         });
-        let claimer = start(1, None, move || {
+        let claimer = fixture.start(1, None, move |claimer| {
             claimer.claim(1).unwrap();
             claimer.set(1);
         });

@@ -85,8 +85,7 @@ fn model_rwlock_a_writer_may_die_while_it_waits() {
 fn model_rwlock_the_next_after_a_dead_writer_learns_of_it() {
     explore_deaths_one_less(|death| {
         let fixture = Fixture::with_readers([2]);
-        let victim = fixture.clone();
-        process(1, death, move || victim.write(1));
+        process(1, death, || fixture.write(1));
         let torn = fixture.state.writer().is_some();
         finish([
             fixture.start(2, None, move |reader| {
@@ -107,22 +106,20 @@ fn model_rwlock_the_dead_are_never_called_busy() {
     for writes in [false, true] {
         explore_deaths_one_less(move |death| {
             let fixture = Fixture::with_readers([2]);
-            let victim = fixture.clone();
-            let died = !process(1, death, move || {
+            let died = !process(1, death, || {
                 if writes {
-                    victim.write(1);
+                    fixture.write(1);
                 } else {
-                    victim.read(1);
+                    fixture.read(1);
                 }
             });
-            let (hasty, reaper) = (fixture.clone(), fixture.clone());
-            let hasty = start(2, None, move || {
+            let hasty = fixture.start(2, None, move |hasty| {
                 let reading = hasty.try_read(2).expect("no live writer");
                 hasty.browse(reading);
                 let token = hasty.try_write(2).expect("no live holder");
                 hasty.serve(token);
             });
-            let reaper = start(3, None, move || {
+            let reaper = fixture.start(3, None, move |reaper| {
                 if died {
                     reaper.reap(1);
                 }
@@ -216,10 +213,9 @@ fn model_rwlock_death_and_poison_are_kept_apart() {
         let mut token = fixture.try_write(3).expect("no other participant");
         fixture.work(&mut token);
         fixture.lock().stop_writing(token, true);
-        let victim = fixture.clone();
-        let died = !process(1, Some(10), move || {
-            let token = victim.begin_writing(1, &Deadline::never());
-            victim.serve(token.expect("no other participant"));
+        let died = !process(1, Some(10), || {
+            let token = fixture.begin_writing(1, &Deadline::never());
+            fixture.serve(token.expect("no other participant"));
         });
         assert!(died && fixture.state.writer().is_some());
         let mut token = fixture.try_write(3).expect("its owner is dead");

@@ -116,8 +116,7 @@ fn model_rwlock_readers_that_wait_are_all_woken() {
     explore(|| {
         let fixture = Fixture::with_readers([2, 3]);
         let token = fixture.try_write(1).expect("no reader");
-        let writer = fixture.clone();
-        let writer = start(1, None, move || writer.serve(token));
+        let writer = fixture.start(1, None, move |writer| writer.serve(token));
         let readers = [2, 3].map(|id| {
             fixture.start(id, None, move |fixture| {
                 assert_eq!(fixture.read(id), Some(1))
@@ -134,8 +133,7 @@ fn model_rwlock_two_writers_and_a_reader_lose_no_wake() {
     explore_one_less(|| {
         let fixture = Fixture::with_readers([3]);
         let writers = [1, 2].map(|id| fixture.start(id, None, move |fixture| fixture.write(id)));
-        let reader = fixture.clone();
-        let reader = start(3, None, move || reader.read(3));
+        let reader = fixture.start(3, None, move |reader| reader.read(3));
         finish(writers.into_iter().chain([reader]));
         fixture.close(2..=2);
     });
@@ -207,8 +205,9 @@ fn model_rwlock_readers_of_poisoned_data_wake_each_other() {
     explore_one_less(|| {
         let fixture = Fixture::with_readers([2, 3]);
         let token = write_and_panic(&fixture);
-        let panicking = fixture.clone();
-        let panicking = start(1, None, move || panicking.lock().stop_writing(token, true));
+        let panicking = fixture.start(1, None, move |panicking| {
+            panicking.lock().stop_writing(token, true)
+        });
         let readers =
             [2, 3].map(|id| fixture.start(id, None, move |fixture| read_poisoned(fixture, id)));
         finish([panicking].into_iter().chain(readers));

@@ -51,8 +51,7 @@ fn model_rwlock_writers_pass_on_what_they_wrote_where_no_process_reads() {
 fn model_rwlock_the_next_after_a_dead_marked_writer_learns_of_it() {
     explore_deaths_one_less(|death| {
         let fixture = Fixture::open();
-        let victim = fixture.clone();
-        process(1, death, move || victim.write(1));
+        process(1, death, || fixture.write(1));
         let torn = fixture.state.writer().is_some();
         finish([
             fixture.start(2, None, move |reader| {
@@ -73,16 +72,15 @@ fn model_rwlock_a_marked_writer_that_panics_or_downgrades_may_die_anywhere() {
     for panics in [true, false] {
         explore_deaths(move |death| {
             let fixture = Fixture::open();
-            let victim = fixture.clone();
-            process(1, death, move || {
-                let mut token = begin(&victim);
+            process(1, death, || {
+                let mut token = begin(&fixture);
                 if panics {
-                    victim.data.tear();
-                    victim.lock().stop_writing(token, true);
+                    fixture.data.tear();
+                    fixture.lock().stop_writing(token, true);
                 } else {
-                    victim.work(&mut token);
-                    let reading = victim.lock().downgrade(token, &KernelLiveness(1));
-                    assert_eq!(victim.browse(reading), Some(1));
+                    fixture.work(&mut token);
+                    let reading = fixture.lock().downgrade(token, &KernelLiveness(1));
+                    assert_eq!(fixture.browse(reading), Some(1));
                 }
             });
             finish([fixture.start(2, None, move |writer| {
@@ -127,8 +125,7 @@ fn model_two_deaths_of_rwlock_marked_writer_and_its_successor_are_told_to_the_th
     explore_two_deaths(|[first, second]| {
         let fixture = Fixture::open();
         for (id, death) in [(1, first), (2, second)] {
-            let victim = fixture.clone();
-            process(id, death, move || victim.write(id));
+            process(id, death, || fixture.write(id));
         }
         finish([fixture.start(3, None, move |third| {
             third.read(3);

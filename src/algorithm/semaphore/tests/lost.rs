@@ -8,7 +8,7 @@ use crate::facade::AtomicU32;
 use crate::facade::model::{explore, explore_deaths, explore_one_less};
 use crate::facade::{Deadline, Pace};
 use crate::participant::Tag;
-use crate::participant::stage::{ModelRegistry, finish, players, start, tag};
+use crate::participant::stage::{ModelRegistry, StartWith, finish, players, tag};
 use crate::wait::on_event::TryError;
 
 /// Permits, and the registry.
@@ -62,9 +62,8 @@ impl Fixture {
 fn model_semaphore_no_tag_of_a_reaped_process_stays() {
     explore(|| {
         let fixture = Fixture::open(1);
-        let (lost, reaper, waiter) = (fixture.clone(), fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |lost| {
                 let peers = lost.registry.liveness(1);
                 // It keeps what it gets: it was a participant when it asked.
                 match lost.semaphore().claim(0, &peers) {
@@ -72,8 +71,8 @@ fn model_semaphore_no_tag_of_a_reaped_process_stays() {
                     Err(other) => panic!("{other:?}"),
                 }
             }),
-            start(2, None, move || reaper.reap()),
-            start(3, None, move || waiter.visit(3)),
+            fixture.start(2, None, move |reaper| reaper.reap()),
+            fixture.start(3, None, move |waiter| waiter.visit(3)),
         ]);
         fixture.close();
     });
@@ -84,16 +83,15 @@ fn model_semaphore_no_tag_of_a_reaped_process_stays() {
 fn model_semaphore_no_tag_of_a_reaped_process_stays_in_many() {
     explore(|| {
         let fixture = Fixture::open(2);
-        let (lost, reaper) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |lost| {
                 let (peers, mut taken) = (lost.registry.liveness(1), [0; 2]);
                 match lost.semaphore().claim_many(&mut taken, &peers) {
                     Ok(()) | Err(TryError::MembershipLost) => {}
                     Err(other) => panic!("{other:?}"),
                 }
             }),
-            start(2, None, move || reaper.reap()),
+            fixture.start(2, None, move |reaper| reaper.reap()),
         ]);
         fixture.close();
     });
@@ -104,13 +102,12 @@ fn model_semaphore_no_tag_of_a_reaped_process_stays_in_many() {
 fn model_semaphore_an_unregistered_tag_is_freed() {
     explore_deaths(|death| {
         let fixture = Fixture::open(1);
-        let (lost, reaper) = (fixture.clone(), fixture.clone());
         finish([
-            start(1, death, move || {
+            fixture.start(1, death, move |lost| {
                 let peers = lost.registry.liveness(1);
                 let _ = lost.semaphore().claim(0, &peers);
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |reaper| {
                 reaper.reap();
                 reaper.visit(2);
             }),

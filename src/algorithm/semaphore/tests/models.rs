@@ -11,7 +11,7 @@ use crate::facade::model::{
 use crate::facade::{AtomicU32, Deadline, Pace, Words, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::stage::{ReapingLiveness, finish, players, start, tag};
+use crate::participant::stage::{ReapingLiveness, StartWith, finish, players, start, tag};
 use crate::wait::on_event::EventWaitError;
 
 mod two_deaths;
@@ -174,14 +174,13 @@ fn model_semaphore_one_permit_wakes_the_waiter_for_one() {
     explore_one_less(|| {
         let held = tag(1).bits();
         let table = Table::open([held, held]);
-        let (holder, two, one) = (table.clone(), table.clone(), table.clone());
         finish([
-            start(1, None, move || holder.release(0, 1)),
-            start(2, None, move || {
+            table.start(1, None, move |holder| holder.release(0, 1)),
+            table.start(2, None, move |two| {
                 let over = EventWaitError::Disconnected;
                 assert_eq!(two.acquire_many(2, 2), Err(over));
             }),
-            start(3, None, move || {
+            table.start(3, None, move |one| {
                 one.visit(3);
                 one.state.close();
             }),
@@ -194,13 +193,12 @@ fn model_semaphore_one_permit_wakes_the_waiter_for_one() {
 fn model_semaphore_the_last_permit_wakes_the_waiter_for_several() {
     explore(|| {
         let table = Table::open([tag(1).bits(); 2]);
-        let (holder, two) = (table.clone(), table.clone());
         finish([
-            start(1, None, move || {
+            table.start(1, None, move |holder| {
                 holder.release(0, 1);
                 holder.release(1, 1);
             }),
-            start(2, None, move || two.visit_with_many(2, 2)),
+            table.start(2, None, move |two| two.visit_with_many(2, 2)),
         ]);
         table.close();
     });
@@ -212,9 +210,8 @@ fn model_semaphore_the_last_permit_wakes_the_waiter_for_several() {
 fn model_semaphore_all_or_none() {
     explore_one_less(|| {
         let table = Table::open([FREE, FREE]);
-        let (two, keeper, waiter) = (table.clone(), table.clone(), table.clone());
         finish([
-            start(1, None, move || {
+            table.start(1, None, move |two| {
                 let (semaphore, peers) = (two.semaphore(), two.peers(1));
                 let mut taken = [0; 2];
                 if semaphore.claim_many(&mut taken, &peers).is_ok() {
@@ -224,8 +221,12 @@ fn model_semaphore_all_or_none() {
                         .for_each(|index| two.release(*index as usize, 1));
                 }
             }),
-            start(2, None, move || keeper.acquire(2).expect("no deadline")),
-            start(3, None, move || waiter.acquire(3).expect("no deadline")),
+            table.start(2, None, move |keeper| {
+                keeper.acquire(2).expect("no deadline")
+            }),
+            table.start(3, None, move |waiter| {
+                waiter.acquire(3).expect("no deadline")
+            }),
         ]);
         assert_eq!(table.semaphore().holders(3).count(), 2);
     });
@@ -236,10 +237,9 @@ fn model_semaphore_all_or_none() {
 fn model_semaphore_a_dead_holders_permit_returns() {
     explore_deaths(|death| {
         let table = Table::open([FREE]);
-        let (victim, survivor) = (table.clone(), table.clone());
         finish([
-            start(1, death, move || victim.visit(1)),
-            start(2, None, move || survivor.visit(2)),
+            table.start(1, death, move |victim| victim.visit(1)),
+            table.start(2, None, move |survivor| survivor.visit(2)),
         ]);
         table.close();
     });
@@ -251,10 +251,9 @@ fn model_semaphore_a_dead_holders_permit_returns() {
 fn model_semaphore_permits_of_a_dead_holder_of_many_return() {
     explore_deaths_one_less(|death| {
         let table = Table::open([FREE, FREE]);
-        let (victim, survivor) = (table.clone(), table.clone());
         finish([
-            start(1, death, move || victim.visit_with_many(2, 1)),
-            start(2, None, move || survivor.visit(2)),
+            table.start(1, death, move |victim| victim.visit_with_many(2, 1)),
+            table.start(2, None, move |survivor| survivor.visit(2)),
         ]);
         table.close();
     });
@@ -265,11 +264,10 @@ fn model_semaphore_permits_of_a_dead_holder_of_many_return() {
 fn model_semaphore_a_reaper_passes_on_what_the_dead_holder_wrote() {
     explore_deaths(|death| {
         let table = Table::open([FREE]);
-        let (victim, reaper, newcomer) = (table.clone(), table.clone(), table.clone());
         finish([
-            start(1, death, move || victim.visit(1)),
-            start(2, None, move || reaper.reap(1)),
-            start(3, None, move || {
+            table.start(1, death, move |victim| victim.visit(1)),
+            table.start(2, None, move |reaper| reaper.reap(1)),
+            table.start(3, None, move |newcomer| {
                 let (semaphore, peers) = (newcomer.semaphore(), newcomer.peers(3));
                 if let Ok(index) = semaphore.claim(0, &peers) {
                     newcomer.change(index);
@@ -286,10 +284,9 @@ fn model_semaphore_a_reaper_passes_on_what_the_dead_holder_wrote() {
 fn model_semaphore_a_leaver_wakes_the_waiter_for_its_permit() {
     explore(|| {
         let table = Table::open([tag(1).bits()]);
-        let (leaver, waiter) = (table.clone(), table.clone());
         finish([
-            start(1, None, move || leaver.semaphore().recover(tag(1))),
-            start(2, None, move || waiter.visit(2)),
+            table.start(1, None, move |leaver| leaver.semaphore().recover(tag(1))),
+            table.start(2, None, move |waiter| waiter.visit(2)),
         ]);
         table.close();
     });
@@ -319,12 +316,11 @@ fn model_semaphore_a_reaper_frees_the_dead_holders_permits_only() {
 fn model_semaphore_a_close_ends_every_wait() {
     explore(|| {
         let table = Table::open([tag(1).bits(); 2]);
-        let (closer, one, two) = (table.clone(), table.clone(), table.clone());
         let over = EventWaitError::Disconnected;
         finish([
-            start(1, None, move || closer.state.close()),
-            start(2, None, move || assert_eq!(one.acquire(2), Err(over))),
-            start(3, None, move || {
+            table.start(1, None, move |closer| closer.state.close()),
+            table.start(2, None, move |one| assert_eq!(one.acquire(2), Err(over))),
+            table.start(3, None, move |two| {
                 assert_eq!(two.acquire_many(2, 3), Err(over))
             }),
         ]);
@@ -336,13 +332,12 @@ fn model_semaphore_a_close_ends_every_wait() {
 fn model_semaphore_no_permit_is_acquired_after_the_close() {
     explore_at_least(3, || {
         let table = Table::open([tag(1).bits()]);
-        let (closer, waiter) = (table.clone(), table.clone());
         finish([
-            start(1, None, move || {
+            table.start(1, None, move |closer| {
                 closer.state.close();
                 closer.release(0, 1);
             }),
-            start(2, None, move || {
+            table.start(2, None, move |waiter| {
                 assert_eq!(waiter.acquire(2), Err(EventWaitError::Disconnected))
             }),
         ]);
@@ -355,10 +350,11 @@ fn model_semaphore_no_permit_is_acquired_after_the_close() {
 fn model_semaphore_permits_that_are_added_wake_waiters() {
     explore(|| {
         let table = Table::open([ABSENT, ABSENT]);
-        let (adder, waiter) = (table.clone(), table.clone());
         finish([
-            start(1, None, move || assert_eq!(adder.semaphore().add(2), 2)),
-            start(2, None, move || {
+            table.start(1, None, move |adder| {
+                assert_eq!(adder.semaphore().add(2), 2)
+            }),
+            table.start(2, None, move |waiter| {
                 for _ in 0..2 {
                     let index = waiter.acquire(2).expect("no deadline");
                     super::super::forget(&waiter.words[index], tag(2));

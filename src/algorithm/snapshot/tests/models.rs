@@ -198,7 +198,7 @@ fn model_snapshot_reader_has_a_whole_value_that_is_never_older() {
 fn model_snapshot_slow_reader_is_assigned_the_latest_version() {
     explore(|| {
         let fixture = Fixture::of(1);
-        let (writer, reader) = (fixture.clone(), fixture.clone());
+        let reader = fixture.clone();
         let writer_claim = fixture.writer_claim(1);
         // The reader has announced that it chooses, and has not loaded the latest version yet.
         let snapshot = fixture.snapshot();
@@ -206,7 +206,7 @@ fn model_snapshot_slow_reader_is_assigned_the_latest_version() {
             .claim_slot(ReaderState::Choosing, &KernelLiveness(2))
             .unwrap();
         finish([
-            start(1, None, move || {
+            fixture.start(1, None, move |writer| {
                 let mut writer_claim = writer_claim.clone();
                 (0..2).for_each(|_| writer.publish(&mut writer_claim));
                 writer.snapshot().release_writer(tag(1));
@@ -234,13 +234,12 @@ fn model_snapshot_slow_reader_is_assigned_the_latest_version() {
 fn model_snapshot_two_readers_and_a_writer_do_not_interfere() {
     explore_one_less(|| {
         let fixture = Fixture::of(2);
-        let writer = fixture.clone();
         let writer_claim = fixture.writer_claim(1);
         let readers = [2, 3].map(|id| {
             let (reader, reader_claim) = (fixture.clone(), fixture.reader_claim(id));
             start(id, None, move || reader.reads(&mut { reader_claim }, 2))
         });
-        let writer = start(1, None, move || {
+        let writer = fixture.start(1, None, move |writer| {
             let mut writer_claim = writer_claim.clone();
             (0..2).for_each(|_| writer.publish(&mut writer_claim));
             writer.snapshot().release_writer(tag(1));

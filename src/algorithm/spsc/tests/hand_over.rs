@@ -151,14 +151,14 @@ impl Fixture {
 fn model_spsc_end_handed_over_by_a_parent_that_dies() {
     explore_deaths_one_less(|death| {
         let (fixture, pop) = Fixture::new();
-        let (parent, child, consumer) = (fixture.clone(), fixture.clone(), fixture.clone());
+        let child = fixture.clone();
         finish([
             // It drops what it has left of the end, which is nothing once the child has it.
-            start(1, death, move || {
+            fixture.start(1, death, move |parent| {
                 parent.ring().leave(Role::Producer, tag(1))
             }),
             start(2, None, move || child.take_over()),
-            start(3, None, move || consumer.consume(pop)),
+            fixture.start(3, None, move |consumer| consumer.consume(pop)),
         ]);
         fixture.audit();
     });
@@ -170,14 +170,13 @@ fn model_spsc_end_handed_over_by_a_parent_that_dies() {
 fn model_spsc_end_handed_over_to_a_child_that_dies() {
     let handed_over = |death| {
         let (fixture, pop) = Fixture::new();
-        let (parent, child, consumer) = (fixture.clone(), fixture.clone(), fixture.clone());
-        let consumer = start(3, None, move || consumer.consume(pop));
-        let parent = start(1, None, move || {
+        let consumer = fixture.start(3, None, move |consumer| consumer.consume(pop));
+        let parent = fixture.start(1, None, move |parent| {
             if mutation(546) {
                 parent.ring().leave(Role::Producer, tag(1));
             }
         });
-        let child = start(2, death, move || child.take_over());
+        let child = fixture.start(2, death, move |child| child.take_over());
         // The parent waits until its child has acknowledged or is dead.
         finish([child, parent]);
         fixture.ring().leave(Role::Producer, tag(1));

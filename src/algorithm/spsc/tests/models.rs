@@ -167,7 +167,7 @@ fn model_spsc_every_item_arrives_once_in_order_and_no_wake_is_lost() {
 fn model_spsc_items_committed_before_the_producer_left_or_died_arrive() {
     explore_deaths_at_least(2, |death| {
         let fixture = Fixture::of(2);
-        let (producer, consumer) = (fixture.clone(), fixture.clone());
+        let producer = fixture.clone();
         let push = fixture.claim::<Producing>(1).unwrap();
         finish([
             start(1, death, move || {
@@ -177,7 +177,7 @@ fn model_spsc_items_committed_before_the_producer_left_or_died_arrive() {
                 }
                 producer.ring().leave(Role::Producer, tag(1));
             }),
-            start(2, None, move || consumer.consume(2)),
+            fixture.start(2, None, move |consumer| consumer.consume(2)),
         ]);
         // The next producer begins where the last one ended, with no item between them.
         let next = fixture.claim::<Producing>(3).expect("the role is free");
@@ -246,7 +246,7 @@ fn model_spsc_successor_of_a_dead_consumer_continues_at_its_position() {
 fn model_spsc_claim_of_a_released_role_continues_at_its_position() {
     explore(|| {
         let fixture = Fixture::of(2);
-        let (first, second) = (fixture.clone(), fixture.clone());
+        let first = fixture.clone();
         let push = fixture.claim::<Producing>(1).unwrap();
         finish([
             start(1, None, move || {
@@ -254,7 +254,7 @@ fn model_spsc_claim_of_a_released_role_continues_at_its_position() {
                 first.push(&mut cursor);
                 first.ring().leave(Role::Producer, tag(1));
             }),
-            start(2, None, move || {
+            fixture.start(2, None, move |second| {
                 if let Ok(mut cursor) = second.claim::<Producing>(2) {
                     assert_eq!(
                         cursor.position(),
@@ -315,9 +315,9 @@ fn model_spsc_role_has_one_holder() {
 fn model_two_deaths_of_spsc_producer_and_consumer_leave_both_claims_free() {
     explore_two_deaths(|[first, second]| {
         let fixture = Fixture::of(1);
-        let (producer, consumer) = (fixture.clone(), fixture.clone());
+        let consumer = fixture.clone();
         finish([
-            start(1, first, move || producer.produce_one(1)),
+            fixture.start(1, first, move |producer| producer.produce_one(1)),
             start(2, second, move || {
                 let mut cursor = consumer.claim::<Consuming>(2).expect("the role is free");
                 consumer.drain(&mut cursor);

@@ -112,8 +112,7 @@ fn model_work_all_receivers_are_told_of_the_end() {
             let owned = closed(&fixture);
             let receivers =
                 [2, 3].map(|id| fixture.start(id, None, move |fixture| drain(&fixture.handle(id))));
-            let holder = fixture.clone();
-            let holder = start(1, None, move || end(&holder.handle(1), owned));
+            let holder = fixture.start(1, None, move |holder| end(&holder.handle(1), owned));
             finish(receivers.into_iter().chain([holder]));
             fixture.check();
         });

@@ -92,11 +92,10 @@ fn model_work_idle_queue_after_a_death_wakes_its_waiter() {
             assert!(holder.try_send(0));
             let owned = holder.receive().unwrap();
             holder.read(owned);
-            let (holder, sleeper, reaper) = (fixture.clone(), fixture.clone(), fixture.clone());
-            let holder = start(1, death, move || end(&holder.handle(1), owned));
-            let sleeper = start(2, None, move || sleeper.handle(2).wait_idle());
+            let holder = fixture.start(1, death, move |holder| end(&holder.handle(1), owned));
+            let sleeper = fixture.start(2, None, move |sleeper| sleeper.handle(2).wait_idle());
             finish([holder]);
-            let reaper = start(3, None, move || reaper.reap());
+            let reaper = fixture.start(3, None, move |reaper| reaper.reap());
             finish([sleeper, reaper]);
             fixture.check();
         });

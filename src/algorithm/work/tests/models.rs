@@ -260,8 +260,8 @@ fn model_work_slot_left_by_a_dead_receiver_is_freed_by_senders() {
         let sender = fixture.handle(3);
         assert!(sender.try_send(0) && sender.try_send(1));
         let known = sender.cursor.get();
-        let (victim, other) = (fixture.clone(), fixture.clone());
-        finish([start(1, death, move || victim.handle(1).poll())]);
+        let other = fixture.clone();
+        finish([fixture.start(1, death, move |victim| victim.handle(1).poll())]);
         fixture.reap();
         let (sender, other) = (fixture.clone(), other);
         finish([

@@ -33,17 +33,16 @@ fn model_work_message_of_a_dead_holder_wakes_a_sleeper() {
     explore_deaths(|death| {
         let fixture = Fixture::of(2, 3);
         let (owned, cursor) = delivered(&fixture);
-        let (victim, sleeper, reaper) = (fixture.clone(), fixture.clone(), fixture.clone());
-        let victim = start(1, death, move || {
+        let victim = fixture.start(1, death, move |victim| {
             let victim = victim.handle(1).with_cursor(cursor);
             victim.ack(owned);
             let _ = victim.try_send(1);
         });
-        let sleeper = start(2, None, move || {
+        let sleeper = fixture.start(2, None, move |sleeper| {
             wait_and_ack(&sleeper.handle(2).with_cursor(cursor), 2)
         });
         finish([victim]);
-        let reaper = start(3, None, move || {
+        let reaper = fixture.start(3, None, move |reaper| {
             reaper.reap();
             if reaper.was_tried(0) && !reaper.was_sent(1) {
                 // No message may be left for the sleeper.
@@ -65,15 +64,14 @@ fn model_work_returned_message_wakes_a_sleeper() {
         fixture.handle(1).return_message(owned);
         let owned = fixture.handle(1).receive().unwrap();
         assert_eq!(owned.word.attempts(), 2);
-        let (victim, sleeper, reaper) = (fixture.clone(), fixture.clone(), fixture.clone());
-        let victim = start(1, death, move || {
+        let victim = fixture.start(1, death, move |victim| {
             victim.handle(1).with_cursor(cursor).return_message(owned)
         });
-        let sleeper = start(2, None, move || {
+        let sleeper = fixture.start(2, None, move |sleeper| {
             wait_and_ack(&sleeper.handle(2).with_cursor(cursor), 3)
         });
         finish([victim]);
-        let reaper = start(3, None, move || reaper.reap());
+        let reaper = fixture.start(3, None, move |reaper| reaper.reap());
         finish([sleeper, reaper]);
         fixture.check();
     });

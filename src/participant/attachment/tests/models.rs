@@ -246,9 +246,8 @@ fn model_attachments_of_two_threads_are_one_participant() {
 fn model_attachment_wherever_its_process_dies_another_gets_the_index() {
     explore_deaths_at_least(3, |death| {
         let segment = Segment::create();
-        let (victim, other) = (segment.clone(), segment.clone());
         finish([
-            start(1, death, move || {
+            segment.start(1, death, move |victim| {
                 for _ in 0..2 {
                     // A process that dies drops nothing.
                     let mut handle = ManuallyDrop::new(open(&victim));
@@ -259,7 +258,7 @@ fn model_attachment_wherever_its_process_dies_another_gets_the_index() {
                     unsafe { ManuallyDrop::drop(&mut handle) };
                 }
             }),
-            start(2, None, move || {
+            segment.start(2, None, move |other| {
                 let handle = open(&other);
                 handle.segment.reap();
                 if let Some(tag) = handle.try_tag() {
@@ -343,7 +342,6 @@ fn model_attachment_that_was_told_of_a_loss_that_is_none_stays() {
             (handle, tag)
         });
         let [told, works] = [Given::new(handle.clone()), Given::new(handle)];
-        let peer = segment.clone();
         finish([
             start(1, None, move || {
                 let handle = told.take();
@@ -354,7 +352,7 @@ fn model_attachment_that_was_told_of_a_loss_that_is_none_stays() {
                 let handle = works.take();
                 assert_eq!(tag_of(&handle), tag, "two participants");
             }),
-            start(2, None, move || peer.reap()),
+            segment.start(2, None, move |peer| peer.reap()),
         ]);
         assert_left(&segment);
     });

@@ -86,14 +86,13 @@ fn model_endpoints_the_last_two_leave_at_once() {
         let end = End::new();
         end.count(1);
         end.count(2);
-        let receiver = end.clone();
         let senders = [1, 2].map(|id| {
             end.start(id, None, move |end| {
                 end.sent[id as usize - 1].write(&[1]);
                 end.uncount(id);
             })
         });
-        let receiver = start(3, None, move || {
+        let receiver = end.start(3, None, move |receiver| {
             if receiver.is_over() {
                 assert_eq!(
                     (receiver.sent[0].read(), receiver.sent[1].read()),
@@ -128,9 +127,8 @@ fn model_endpoints_the_last_sender_dies_as_it_leaves() {
     explore_deaths(|death| {
         let end = End::new();
         end.count(1);
-        let (last, reaper) = (end.clone(), end.clone());
-        let last = start(1, death, move || last.uncount(1));
-        let early = start(2, None, move || {
+        let last = end.start(1, death, move |last| last.uncount(1));
+        let early = end.start(2, None, move |reaper| {
             if !is_byte_locked(0) {
                 reaper.endpoints().recover(tag(1));
             }

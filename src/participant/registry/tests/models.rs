@@ -272,7 +272,7 @@ fn model_registry_a_tag_stored_after_membership_was_lost_does_not_stay() {
         let club = Club::<1>::open();
         let tag = club.join(1).expect("no other participant");
         unlock_byte(0, 1);
-        let (lost, first, second) = (club.clone(), club.clone(), club.clone());
+        let lost = club.clone();
         finish([
             start(1, None, move || {
                 assert!(lost.hold(tag));
@@ -281,8 +281,8 @@ fn model_registry_a_tag_stored_after_membership_was_lost_does_not_stay() {
                     lost.give_back(tag);
                 }
             }),
-            start(2, death, move || first.reap(2, 0)),
-            start(3, None, move || second.reap(3, 0)),
+            club.start(2, death, move |first| first.reap(2, 0)),
+            club.start(3, None, move |second| second.reap(3, 0)),
         ]);
         club.reap_all(4);
         assert_eq!(club.word.load(Ordering::Relaxed), 0, "the tag stays");
@@ -317,13 +317,13 @@ fn model_registry_a_dead_tag_stays_dead() {
 fn model_registry_a_tag_in_a_word_is_alive() {
     explore_at_least(4, || {
         let club = Club::<1>::open();
-        let (holder, asker) = (club.clone(), club.clone());
+        let holder = club.clone();
         finish([
             start(1, None, move || {
                 let tag = holder.join(1).expect("no other participant");
                 assert!(holder.hold(tag));
             }),
-            start(2, None, move || {
+            club.start(2, None, move |asker| {
                 let word = asker.word.load(Ordering::Acquire);
                 if let Some(tag) = Tag::in_word(word, 1) {
                     let lives = asker
@@ -342,9 +342,8 @@ fn model_registry_a_tag_in_a_word_is_alive() {
 fn model_registry_a_joiner_that_comes_second_leaves_no_trace() {
     explore_deaths_at_least(3, |death| {
         let club = Club::<1>::open();
-        let (victim, second) = (club.clone(), club.clone());
-        let victim = start(1, death, move || victim.join(1));
-        let second = start(2, None, move || second.join(2));
+        let victim = club.start(1, death, move |victim| victim.join(1));
+        let second = club.start(2, None, move |second| second.join(2));
         let survived = victim.join().unwrap();
         finish([second]);
         let state = club.registry().state(0);

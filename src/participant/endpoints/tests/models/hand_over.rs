@@ -80,14 +80,13 @@ fn model_endpoints_handed_over_as_another_sender_leaves() {
     let handed_over = |death| {
         let stage = Stage::new();
         stage.end.count(3);
-        let (parent, child, other) = (stage.clone(), stage.clone(), stage.clone());
-        let child = start(2, death, move || child.take_over());
-        let parent = start(1, None, move || {
+        let child = stage.start(2, death, move |child| child.take_over());
+        let parent = stage.start(1, None, move |parent| {
             if mutation(515) {
                 parent.end.uncount(1);
             }
         });
-        let other = start(3, None, move || {
+        let other = stage.start(3, None, move |other| {
             other.end.uncount(3);
             other.look();
         });
@@ -125,11 +124,11 @@ fn model_endpoints_handed_over_by_a_parent_that_dies() {
         let stage = Stage::new();
         // A clone, which the parent drops meanwhile.
         stage.end.count(1);
-        let (parent, child, reaper) = (stage.clone(), stage.clone(), stage.clone());
+        let child = stage.clone();
         finish([
-            start(1, death, move || parent.end.uncount(1)),
+            stage.start(1, death, move |parent| parent.end.uncount(1)),
             start(2, None, move || child.take_over()),
-            start(3, None, move || {
+            stage.start(3, None, move |reaper| {
                 reaper.reap();
                 reaper.look();
             }),
@@ -176,14 +175,14 @@ fn model_endpoints_handed_over_after_a_new_beginning() {
     explore_at_least(3, || {
         let stage = Stage::new();
         stage.end.uncount(1);
-        let (parent, other) = (stage.clone(), stage.clone());
+        let parent = stage.clone();
         finish([
             start(1, None, move || {
                 parent.end.count(1);
                 let as_of = parent.end.endpoints().as_of();
                 parent.as_of.store(as_of, Relaxed);
             }),
-            start(3, None, move || {
+            stage.start(3, None, move |other| {
                 other.end.count(3);
                 other.end.uncount(3);
             }),
