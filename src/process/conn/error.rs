@@ -54,12 +54,7 @@ errors_around! {
 impl From<SendStop> for SendTimeoutError<()> {
     #[cold]
     fn from(stop: SendStop) -> Self {
-        match stop {
-            SendStop::Full | SendStop::TimedOut => Self::Timeout(()),
-            SendStop::Disconnected => Self::Disconnected(()),
-            SendStop::TooLong(long) => Self::TooLong((), long),
-            SendStop::Fault(fault) => Self::Fault((), fault),
-        }
+        TrySendError::from(stop).into()
     }
 }
 
@@ -70,6 +65,7 @@ impl From<SendStop> for TrySendError<()> {
             SendStop::Full | SendStop::TimedOut => Self::Full(()),
             SendStop::Disconnected => Self::Disconnected(()),
             SendStop::TooLong(long) => Self::TooLong((), long),
+            SendStop::Invalid(reason) => Self::Invalid((), reason),
             SendStop::Fault(fault) => Self::Fault((), fault),
         }
     }

@@ -47,6 +47,7 @@
 
 use crate::facade::{Deadline, clock_coarse};
 use crate::fixed::TooLongError;
+use crate::payload::ValueError;
 use crate::segment::Fault;
 
 pub(super) const WORD: usize = 8;
@@ -80,6 +81,7 @@ pub(super) enum SendStop {
     TimedOut,
     Disconnected,
     TooLong(TooLongError),
+    Invalid(ValueError),
     Fault(Fault),
 }
 

@@ -8,7 +8,6 @@ use super::frame::{Blocking, SendStop};
 use super::writer::FrameWriter;
 use crate::codec;
 use crate::facade::Deadline;
-use crate::payload::ValueError;
 use crate::queue::{SendError, SendTimeoutError, TrySendError, Wait};
 
 /// The sending end of a [`pipe`](super::pipe), or of a connection that was
@@ -93,12 +92,6 @@ impl<T> PipeSender<T> {
     }
 }
 
-/// Why a value was not sent.
-enum Unsent {
-    Invalid(ValueError),
-    Stopped(SendStop),
-}
-
 impl<T: Serialize> PipeSender<T> {
     /// Sends a value. Blocks while the pipe has no room for it and the receiver lives.
     ///
@@ -113,11 +106,7 @@ impl<T: Serialize> PipeSender<T> {
     #[inline]
     pub fn send(&mut self, value: &T) -> Result<(), SendError<()>> {
         let never = &const { Deadline::never() };
-        self.encode_and_send(value, Blocking::Until(never))
-            .map_err(|unsent| match unsent {
-                Unsent::Invalid(reason) => SendError::Invalid((), reason),
-                Unsent::Stopped(stop) => stop.into(),
-            })
+        Ok(self.encode_and_send(value, Blocking::Until(never))?)
     }
 
     /// Sends a value without waiting. Wait-free; makes no system call unless the receiver sleeps,
@@ -129,11 +118,7 @@ impl<T: Serialize> PipeSender<T> {
     /// that only [`send`](Self::send) can send it; and as [`send`](Self::send). Not `Busy`.
     #[inline]
     pub fn try_send(&mut self, value: &T) -> Result<(), TrySendError<()>> {
-        self.encode_and_send(value, Blocking::Never)
-            .map_err(|unsent| match unsent {
-                Unsent::Invalid(reason) => TrySendError::Invalid((), reason),
-                Unsent::Stopped(stop) => stop.into(),
-            })
+        Ok(self.encode_and_send(value, Blocking::Never)?)
     }
 
     /// Sends a value as [`send`](Self::send); blocks until the deadline at the latest: a
@@ -150,23 +135,19 @@ impl<T: Serialize> PipeSender<T> {
         value: &T,
         timeout: impl Into<Deadline>,
     ) -> Result<(), SendTimeoutError<()>> {
-        self.encode_and_send(value, Blocking::Until(&timeout.into()))
-            .map_err(|unsent| match unsent {
-                Unsent::Invalid(reason) => SendTimeoutError::Invalid((), reason),
-                Unsent::Stopped(stop) => stop.into(),
-            })
+        Ok(self.encode_and_send(value, Blocking::Until(&timeout.into()))?)
     }
 
     #[inline]
-    fn encode_and_send(&mut self, value: &T, blocking: Blocking<'_>) -> Result<(), Unsent> {
+    fn encode_and_send(&mut self, value: &T, blocking: Blocking<'_>) -> Result<(), SendStop> {
         let mut memory = std::mem::take(&mut self.encoded);
         memory.clear();
-        let bytes = codec::encode_behind(memory, value).map_err(Unsent::Invalid)?;
+        let bytes = codec::encode_behind(memory, value).map_err(SendStop::Invalid)?;
         let sent = self.frames.send(&bytes, blocking);
         if bytes.capacity() <= KEPT {
             self.encoded = bytes;
         }
-        sent.map_err(Unsent::Stopped)
+        sent
     }
 }
 
