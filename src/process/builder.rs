@@ -235,7 +235,7 @@ impl Builder {
         A: Portable + Serialize,
         R: Portable + Serialize,
     {
-        spawn::start(&self.options, function, args)
+        spawn::start(&self.options, function, &args)
     }
 
     /// Runs `function` in a new process with these options for each of `args`, as
@@ -324,7 +324,7 @@ impl Builder {
         A: Portable + Serialize,
         R: Portable + Serialize,
     {
-        spawn::start(&self.scoped(), function, args).map(|process| scope.add(process))
+        spawn::start(&self.scoped(), function, &args).map(|process| scope.add(process))
     }
 
     /// Runs `function(args)`, which may fail, in a new process with these options that ends with

@@ -135,7 +135,7 @@ where
     A: Portable + Serialize,
     R: Portable + Serialize,
 {
-    start(&SpawnOptions::new(), function, args)
+    start(&SpawnOptions::new(), function, &args)
 }
 
 /// Runs `function(args)`, which may fail, in a new process of this program.
@@ -199,22 +199,8 @@ where
     start_at(options, function as *const (), entry, &args)
 }
 
-/// Runs `function(args)` in a new process with these options.
+/// Runs `function` in a new process with these options, with arguments that encode as an `A`.
 pub(super) fn start<A, R>(
-    options: &SpawnOptions,
-    function: fn(A) -> R,
-    args: A,
-) -> Result<Process<R>, SpawnError>
-where
-    A: Portable,
-    R: Portable,
-{
-    let entry: Trampoline = trampoline::<A, R>;
-    start_at(options, function as *const (), entry, &args)
-}
-
-/// As [`start`], with arguments that encode as an `A`.
-pub(super) fn start_with<A, R>(
     options: &SpawnOptions,
     function: fn(A) -> R,
     args: &impl Serialize,

@@ -13,7 +13,7 @@ use super::worker_options::{OnParentDeath, WorkerOptions};
 use super::{BuildError, Pool};
 use crate::algorithm::tasks::MAX_PLACES;
 use crate::process::options::SpawnOptions;
-use crate::process::spawn::start_with;
+use crate::process::spawn;
 use crate::process::{Portable, SpawnError, StartMethod, handles};
 use crate::segment::SystemError;
 use crate::sys::exe::Code;
@@ -298,7 +298,7 @@ impl<W: WorkerState, I: Portable + Send + Sync + 'static> PoolBuilder<W, I> {
             options.name = Some(format!("{name}-{}", place + 1));
             options.daemon = true;
             options.method = self.method;
-            start_with(&options, work::<W, I>, &(setup, &args))
+            spawn::start(&options, work::<W, I>, &(setup, &args))
         };
         let sizes = Sizes {
             workers,
