@@ -23,11 +23,11 @@ macro_rules! kinds {
             /// A [`queue::Queue`](crate::queue::Queue).
             Queue = 6, [T: Payload, NoUninit, CheckedBitPattern] crate::queue::Queue<T>, mpmc::entry, mpmc::entry, mpmc::view::view;
             /// A [`queue::WorkQueue`](crate::queue::WorkQueue).
-            WorkQueue = 7, [T: Payload, bytemuck::Pod] crate::queue::WorkQueue<T>, work::entry, work::entry, work::view::values;
+            WorkQueue = 7, [T: Payload, bytemuck::Pod] crate::queue::WorkQueue<T>, work::entry, work::entry, work::view::view;
             /// A [`queue::ByteQueue`](crate::queue::ByteQueue).
-            ByteQueue = 8, [] crate::queue::ByteQueue, work::entry::bytes, work::entry::bytes, work::view::bytes;
+            ByteQueue = 8, [] crate::queue::ByteQueue, work::entry, work::entry, work::view::view;
             /// A [`queue::Channel`](crate::queue::Channel).
-            Channel = 9, [T: Serialize, DeserializeOwned, Any] crate::queue::Channel<T>, work::entry::bytes, work::entry::bytes, work::view::bytes;
+            Channel = 9, [T: Serialize, DeserializeOwned, Any] crate::queue::Channel<T>, work::entry, work::entry, work::view::view;
             /// A [`sync::RwLock`](crate::sync::RwLock).
             RwLock = 10, [T: Payload, bytemuck::Pod] crate::sync::RwLock<T>, rwlock::entry, region::no_ends, rwlock::view::view;
             /// An [`Array`](crate::Array).

@@ -52,8 +52,9 @@ mod told {
     fn last_attempts(mapping: &Mapping, record: &Record, dead: Tag) -> u32 {
         let entry = EntryBytes::located(mapping, record);
         let messages = match Kind::from_number(record.kind) {
-            Some(Kind::WorkQueue) => work::last_attempts(&entry, dead),
-            Some(Kind::ByteQueue | Kind::Channel) => work::bytes::last_attempts(&entry, dead),
+            Some(Kind::WorkQueue | Kind::ByteQueue | Kind::Channel) => {
+                work::last_attempts(&entry, dead)
+            }
             _ => None,
         };
         messages.unwrap_or(0)

@@ -5,7 +5,7 @@ use super::{Storage, Work, WorkState};
 use crate::algorithm::region::WORD;
 use crate::algorithm::region::{Located, Region, SharedState};
 use crate::facade::AtomicU64;
-use crate::format::Record;
+use crate::format::{Kind, Record};
 use crate::participant::Tag;
 #[cfg(any(loom, feature = "process"))]
 use crate::participant::{
@@ -91,40 +91,13 @@ pub(crate) fn perform(
     Some(view(&entry.region, &layout, entry.participants)?.perform(step, peers))
 }
 
-/// Returns the layout of the work queue in the entry of a record.
+/// Returns the layout of the work queue in the entry of a record. A message of a queue of bytes has
+/// one cell or several.
 pub(super) fn layout_of(record: &Record, participants: u32) -> Option<WorkLayout> {
+    if record.kind != Kind::WorkQueue as u32 {
+        return WorkLayout::of_bytes(record.config, participants);
+    }
     let [cells, attempts, ..] = record.config;
     let message = (record.payload.size(), record.payload.align());
     WorkLayout::new(cells, attempts, message, participants)
-}
-
-/// Queues of bytes: a message has one cell or several.
-pub(crate) mod bytes {
-    #[cfg(any(loom, feature = "process"))]
-    use super::{Ends, HandOverStep, Liveness, TakeOverError};
-    use super::{Located, Region, Tag, WorkLayout, view};
-
-    /// As [`recover`](super::recover).
-    pub(crate) fn recover(entry: &Located<'_, impl Region>, dead: Tag) -> Option<()> {
-        let layout = WorkLayout::of_bytes(entry.record.config, entry.participants)?;
-        view(&entry.region, &layout, entry.participants)?.recover(dead);
-        Some(())
-    }
-
-    /// As [`last_attempts`](super::last_attempts).
-    #[cfg(feature = "tracing")]
-    pub(crate) fn last_attempts(entry: &Located<'_, impl Region>, dead: Tag) -> Option<u32> {
-        let layout = WorkLayout::of_bytes(entry.record.config, entry.participants)?;
-        Some(view(&entry.region, &layout, entry.participants)?.last_attempts(dead))
-    }
-    /// As [`perform`](super::perform).
-    #[cfg(any(loom, feature = "process"))]
-    pub(crate) fn perform(
-        entry: &Located<'_, impl Region>,
-        step: HandOverStep,
-        peers: &impl Liveness,
-    ) -> Option<Result<(), TakeOverError>> {
-        let layout = WorkLayout::of_bytes(entry.record.config, entry.participants)?;
-        Some(view(&entry.region, &layout, entry.participants)?.perform(step, peers))
-    }
 }

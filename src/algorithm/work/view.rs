@@ -4,29 +4,23 @@ use core::mem::offset_of;
 
 use super::WorkState;
 use super::entry::layout_of;
-use super::layout::{CellWord, SlotWord, State, WorkLayout};
+use super::layout::{CellWord, SlotWord, State};
 use crate::algorithm::look::{Look, Rows, Sight, counted, field};
 use crate::algorithm::mpmc::view::{Passed, endpoints, with_endpoints};
 use crate::algorithm::region::WORD;
 
-/// A queue of values.
-pub(crate) fn values(look: &Look<'_>) -> Option<Sight> {
-    let size = look.payload().size();
-    cells(look, &layout_of(look.record, look.participants)?, size)
-}
-
-/// A queue of bytes: the first cell of a message has the message's length.
-pub(crate) fn bytes(look: &Look<'_>) -> Option<Sight> {
-    let [_, _, size, _] = look.record.config;
-    let layout = WorkLayout::of_bytes(look.record.config, look.participants)?;
-    cells(look, &layout, size)
-}
-
-/// The offset of a message's length in its first cell.
+/// The offset of a message's length in its first cell, in a queue of bytes.
 const LEN: u64 = 16;
 
-fn cells(look: &Look<'_>, layout: &WorkLayout, size: u64) -> Option<Sight> {
+/// A queue of values or of bytes.
+pub(crate) fn view(look: &Look<'_>) -> Option<Sight> {
+    let layout = layout_of(look.record, look.participants)?;
     let rules = &layout.rules;
+    let [_, _, cell_size, _] = look.record.config;
+    let size = match rules.spans {
+        true => cell_size,
+        false => look.payload().size(),
+    };
     let hints = (offset_of!(WorkState, tail), offset_of!(WorkState, head));
     let mut passed = Passed::hinted(look, &rules.order, hints)?;
     let all_slots = look.each(rules.order.capacity(), |index| {
