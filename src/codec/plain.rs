@@ -92,6 +92,39 @@ macro_rules! write_numbers {
     )+};
 }
 
+/// Implements the methods of values that are these bytes.
+macro_rules! write_alone {
+    ($($method:ident($($name:ident: $type:ty),*) $bytes:expr;)+) => {$(
+        #[inline]
+        fn $method(self, $($name: $type),*) -> Result<(), Error> {
+            self.put($bytes)
+        }
+    )+};
+}
+
+/// Implements the methods of values around another one, which stands behind these bytes.
+macro_rules! write_around {
+    ($($method:ident($($name:ident: $type:ty),*) $bytes:expr;)+) => {$(
+        #[inline]
+        fn $method<T: Serialize + ?Sized>(self, $($name: $type,)* value: &T) -> Result<(), Error> {
+            self.put($bytes)?;
+            value.serialize(self)
+        }
+    )+};
+}
+
+/// Implements the methods of values of as many parts as their type has, which stand behind these
+/// bytes.
+macro_rules! write_front {
+    ($($method:ident($($name:ident: $type:ty),*) $bytes:expr;)+) => {$(
+        #[inline]
+        fn $method(self, $($name: $type),*) -> Result<Self, Error> {
+            self.put($bytes)?;
+            Ok(self)
+        }
+    )+};
+}
+
 impl<O: Output> Serializer for &mut PlainWriter<'_, O> {
     type Ok = ();
     type Error = Error;
@@ -109,14 +142,35 @@ impl<O: Output> Serializer for &mut PlainWriter<'_, O> {
         serialize_f32 f32 serialize_f64 f64
     }
 
-    #[inline]
-    fn serialize_bool(self, value: bool) -> Result<(), Error> {
-        self.put(&[value.into()])
+    write_alone! {
+        serialize_bool(value: bool) &[value.into()];
+        serialize_char(value: char) &u32::from(value).to_le_bytes();
+        serialize_none() &[0];
+        serialize_unit() &[];
+        serialize_unit_struct(_name: &'static str) &[];
+        serialize_unit_variant(
+            _name: &'static str, index: u32, _variant: &'static str
+        ) &index.to_le_bytes();
     }
 
-    #[inline]
-    fn serialize_char(self, value: char) -> Result<(), Error> {
-        self.put(&u32::from(value).to_le_bytes())
+    write_around! {
+        serialize_some() &[1];
+        serialize_newtype_struct(_name: &'static str) &[];
+        serialize_newtype_variant(
+            _name: &'static str, index: u32, _variant: &'static str
+        ) &index.to_le_bytes();
+    }
+
+    write_front! {
+        serialize_tuple(_len: usize) &[];
+        serialize_tuple_struct(_name: &'static str, _len: usize) &[];
+        serialize_tuple_variant(
+            _name: &'static str, index: u32, _variant: &'static str, _len: usize
+        ) &index.to_le_bytes();
+        serialize_struct(_name: &'static str, _len: usize) &[];
+        serialize_struct_variant(
+            _name: &'static str, index: u32, _variant: &'static str, _len: usize
+        ) &index.to_le_bytes();
     }
 
     #[inline]
@@ -131,104 +185,14 @@ impl<O: Output> Serializer for &mut PlainWriter<'_, O> {
     }
 
     #[inline]
-    fn serialize_none(self) -> Result<(), Error> {
-        self.put(&[0])
-    }
-
-    #[inline]
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Error> {
-        self.put(&[1])?;
-        value.serialize(self)
-    }
-
-    #[inline]
-    fn serialize_unit(self) -> Result<(), Error> {
-        Ok(())
-    }
-
-    #[inline]
-    fn serialize_unit_struct(self, _name: &'static str) -> Result<(), Error> {
-        Ok(())
-    }
-
-    #[inline]
-    fn serialize_unit_variant(
-        self,
-        _name: &'static str,
-        index: u32,
-        _variant: &'static str,
-    ) -> Result<(), Error> {
-        self.put(&index.to_le_bytes())
-    }
-
-    #[inline]
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _name: &'static str,
-        value: &T,
-    ) -> Result<(), Error> {
-        value.serialize(self)
-    }
-
-    #[inline]
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _name: &'static str,
-        index: u32,
-        _variant: &'static str,
-        value: &T,
-    ) -> Result<(), Error> {
-        self.put(&index.to_le_bytes())?;
-        value.serialize(self)
-    }
-
-    #[inline]
     fn serialize_seq(self, len: Option<usize>) -> Result<Self, Error> {
         self.put_length(len.ok_or(Error::SerializeSeqLengthUnknown)?)?;
         Ok(self)
     }
 
     #[inline]
-    fn serialize_tuple(self, _len: usize) -> Result<Self, Error> {
-        Ok(self)
-    }
-
-    #[inline]
-    fn serialize_tuple_struct(self, _name: &'static str, _len: usize) -> Result<Self, Error> {
-        Ok(self)
-    }
-
-    #[inline]
-    fn serialize_tuple_variant(
-        self,
-        _name: &'static str,
-        index: u32,
-        _variant: &'static str,
-        _len: usize,
-    ) -> Result<Self, Error> {
-        self.put(&index.to_le_bytes())?;
-        Ok(self)
-    }
-
-    #[inline]
     fn serialize_map(self, len: Option<usize>) -> Result<Self, Error> {
         self.serialize_seq(len)
-    }
-
-    #[inline]
-    fn serialize_struct(self, _name: &'static str, _len: usize) -> Result<Self, Error> {
-        Ok(self)
-    }
-
-    #[inline]
-    fn serialize_struct_variant(
-        self,
-        name: &'static str,
-        index: u32,
-        variant: &'static str,
-        len: usize,
-    ) -> Result<Self, Error> {
-        self.serialize_tuple_variant(name, index, variant, len)
     }
 
     fn is_human_readable(&self) -> bool {

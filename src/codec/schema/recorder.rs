@@ -318,6 +318,20 @@ macro_rules! self_describing {
     )+};
 }
 
+/// Implements the methods of values with so many parts.
+macro_rules! sequences {
+    ($($method:ident($($name:ident: $type:ty),*) $shape:expr, $len:expr;)+) => {$(
+        fn $method<V: Visitor<'de>>(
+            self,
+            $($name: $type,)*
+            visitor: V,
+        ) -> Result<V::Value, Stop> {
+            let place = self.parts($shape)?;
+            visitor.visit_seq(Parts::new(self.notes, place, $len))
+        }
+    )+};
+}
+
 impl<'de> Deserializer<'de> for Recorder<'_> {
     type Error = Stop;
 
@@ -396,29 +410,14 @@ impl<'de> Deserializer<'de> for Recorder<'_> {
         visitor.visit_map(Parts::new(self.notes, place, 2 * elements(place)))
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Stop> {
-        let place = self.parts(NodeKind::Tuple(len))?;
-        visitor.visit_seq(Parts::new(self.notes, place, len))
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        len: usize,
-        visitor: V,
-    ) -> Result<V::Value, Stop> {
-        let place = self.parts(NodeKind::TupleStruct(name, len))?;
-        visitor.visit_seq(Parts::new(self.notes, place, len))
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        fields: Names,
-        visitor: V,
-    ) -> Result<V::Value, Stop> {
-        let place = self.parts(NodeKind::Struct(name, fields))?;
-        visitor.visit_seq(Parts::new(self.notes, place, fields.len()))
+    sequences! {
+        deserialize_tuple(len: usize) NodeKind::Tuple(len), len;
+        deserialize_tuple_struct(
+            name: &'static str, len: usize
+        ) NodeKind::TupleStruct(name, len), len;
+        deserialize_struct(
+            name: &'static str, fields: Names
+        ) NodeKind::Struct(name, fields), fields.len();
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -521,13 +520,8 @@ impl<'de> VariantAccess<'de> for Recorder<'_> {
         seed.deserialize(Parts::one(self.notes, place))
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Stop> {
-        let place = self.parts(NodeKind::TupleVariant(len))?;
-        visitor.visit_seq(Parts::new(self.notes, place, len))
-    }
-
-    fn struct_variant<V: Visitor<'de>>(self, fields: Names, visitor: V) -> Result<V::Value, Stop> {
-        let place = self.parts(NodeKind::StructVariant(fields))?;
-        visitor.visit_seq(Parts::new(self.notes, place, fields.len()))
+    sequences! {
+        tuple_variant(len: usize) NodeKind::TupleVariant(len), len;
+        struct_variant(fields: Names) NodeKind::StructVariant(fields), fields.len();
     }
 }
