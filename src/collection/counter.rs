@@ -14,7 +14,7 @@ use crate::collection::array::{Bitwise, Element, NumberTimeoutError, Numeric, Un
 use crate::facade::AtomicU64;
 use crate::format::{Kind, Padded, PayloadShape};
 use crate::payload::describe;
-use crate::segment::{Bytes, Entry, EntryRef, EntryStates, Fault, Placeable, sealed};
+use crate::segment::{Bytes, Entry, EntryRef, EntryStates, Fault, Placeable};
 use crate::wait::event_count::{EventCount, use_events};
 
 /// A number that a [`Counter`] can hold: `u64` or `i64`. Sealed.
@@ -203,8 +203,6 @@ impl<N: Number> fmt::Debug for Counter<N> {
     }
 }
 
-impl<N: Number> sealed::Sealed for Counter<N> {}
-
 impl<N: Number> Placeable for Counter<N> {
     /// The first value.
     type Config = N;
@@ -301,8 +299,6 @@ impl fmt::Debug for ShardedCounter {
         f.debug_tuple("ShardedCounter").field(&self.load()).finish()
     }
 }
-
-impl sealed::Sealed for ShardedCounter {}
 
 impl Placeable for ShardedCounter {
     type Config = ();

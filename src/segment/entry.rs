@@ -29,7 +29,7 @@ use crate::wait::select::NotMember;
     note = "a list: `Array<T>`, `AtomicArray<T>`; the latest value: `Snapshot<T>`",
     note = "messages: `Queue<T>`, `Channel<T>`; work that must be done: `WorkQueue<T>`, `Channel<T>`"
 )]
-pub trait Placeable: Clone + Send + Sync + fmt::Debug + 'static + sealed::Sealed {
+pub trait Placeable: Clone + Send + Sync + fmt::Debug + 'static {
     /// The argument of [`Segment::create`](crate::Segment::create).
     type Config;
 
@@ -102,17 +102,12 @@ pub trait Placeable: Clone + Send + Sync + fmt::Debug + 'static + sealed::Sealed
     #[doc(hidden)]
     fn prepare(_bytes: &Bytes<'_>, _config: Self::Config) {}
 
+    // This seals the trait: no other crate can name an `Entry`.
     #[doc(hidden)]
     fn attach(entry: Entry) -> Option<Self>;
 
     #[doc(hidden)]
     fn entry(&self) -> &Entry;
-}
-
-/// Seals [`Placeable`].
-pub(crate) mod sealed {
-    #[expect(unnameable_types, reason = "that is what seals the trait")]
-    pub trait Sealed {}
 }
 
 /// The shape of an entry of some kind, payload and configuration.

@@ -40,7 +40,7 @@ pub(crate) use crate::participant::own_tag::OwnTag;
 pub use boxed::HoldsValue;
 pub use config::IntoConfig;
 pub use entry::Placeable;
-pub(crate) use entry::{Bytes, Entry, EntryRef, EntryStates, Shape, sealed};
+pub(crate) use entry::{Bytes, Entry, EntryRef, EntryStates, Shape};
 pub use entry_error::{EntryError, FoundKind, NameError};
 pub use error::{CreateError, Limit, MonitorError, OpenError, OpenOrCreateError, RemoveError};
 pub use fault::{ClaimError, Fault, MembershipError, SystemError, Text};

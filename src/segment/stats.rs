@@ -7,7 +7,7 @@ use crate::facade::AtomicU64;
 use crate::format::{Kind, PayloadShape, Record};
 use crate::participant::SlowEvent;
 use crate::segment::mapping::{EntryBytes, Mapping};
-use crate::segment::{Entry, EntryRef, Placeable, sealed};
+use crate::segment::{Entry, EntryRef, Placeable};
 
 /// The name of the entry.
 pub(crate) const NAME: &str = "crossdock.stats";
@@ -34,8 +34,6 @@ pub(crate) struct Stats {
 }
 
 debug!(Stats);
-
-impl sealed::Sealed for Stats {}
 
 impl Placeable for Stats {
     type Config = ();

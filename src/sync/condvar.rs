@@ -6,7 +6,7 @@ use crate::facade::{Pace, WaitHistory};
 use crate::format::{Kind, PayloadShape};
 use crate::participant::Tag;
 use crate::segment::fault::errors_around;
-use crate::segment::{Entry, EntryRef, Fault, MembershipError, Placeable, sealed};
+use crate::segment::{Entry, EntryRef, Fault, MembershipError, Placeable};
 use crate::sync::{LockError, MutexGuard};
 use crate::wait::WaitMode;
 use crate::wait::event_count::use_events;
@@ -350,8 +350,6 @@ debug!(
     /// Never blocks.
     Condvar
 );
-
-impl sealed::Sealed for Condvar {}
 
 impl Placeable for Condvar {
     type Config = ();

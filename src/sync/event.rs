@@ -7,7 +7,7 @@ use crate::format::{Kind, PayloadShape};
 use crate::participant::{Liveness, Tag};
 use crate::segment::fault::errors;
 use crate::segment::{
-    Bytes, Entry, EntryRef, Fault, MembershipError, Placeable, Waitable, sealed, waitable,
+    Bytes, Entry, EntryRef, Fault, MembershipError, Placeable, Waitable, waitable,
 };
 use crate::wait::WaitMode;
 use crate::wait::event_count::{EventCount, use_events};
@@ -214,8 +214,6 @@ debug!(
     /// Never blocks.
     Event, |this| { set: this.is_set(), .. }
 );
-
-impl sealed::Sealed for Event {}
 
 impl Placeable for Event {
     /// Whether it is set at first.

@@ -13,7 +13,7 @@ use crate::facade::AtomicU64;
 use crate::format::{Kind, PayloadShape};
 use crate::participant::Tag;
 use crate::payload::{Payload, describe, shape_of};
-use crate::segment::{Bytes, Entry, EntryRef, HoldsValue, OwnTag, Placeable, sealed};
+use crate::segment::{Bytes, Entry, EntryRef, HoldsValue, OwnTag, Placeable};
 use crate::sync::error::{anew, refused, until_taken};
 use crate::sync::{Holder, LockError, LockTimeoutError, TryLockError};
 
@@ -494,8 +494,6 @@ impl<T: Payload + Pod> HoldsValue for Mutex<T> {
         bytes.write(data_offset::<T>(), &*first);
     }
 }
-
-impl<T: Payload + Pod> sealed::Sealed for Mutex<T> {}
 
 impl<T: Payload + Pod> Placeable for Mutex<T> {
     /// The first value.

@@ -16,7 +16,7 @@ use crate::participant::{Liveness, Tag};
 use crate::payload::{Payload, describe, shape_of};
 use crate::segment::fault::{errors, errors_around};
 use crate::segment::{
-    Entry, EntryRef, Fault, MembershipError, OwnTag, Placeable, Waitable, sealed, waitable,
+    Entry, EntryRef, Fault, MembershipError, OwnTag, Placeable, Waitable, waitable,
 };
 use crate::sync::Holder;
 use crate::wait::WaitMode;
@@ -439,8 +439,6 @@ debug!(
     /// Never blocks, and does not show the value.
     [T] Promise<T>, |this| { set: this.state.load().is_set(), .. }
 );
-
-impl<T: Payload + Pod> sealed::Sealed for Promise<T> {}
 
 impl<T: Payload + Pod> Placeable for Promise<T> {
     type Config = ();

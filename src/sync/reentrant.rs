@@ -13,7 +13,7 @@ use crate::algorithm::reentrant::{Holds, LockId, TooDeep};
 use crate::facade::{AtomicU64, Ordering};
 use crate::format::{Kind, PayloadShape};
 use crate::payload::Payload;
-use crate::segment::{Bytes, Entry, HoldsValue, Placeable, sealed};
+use crate::segment::{Bytes, Entry, HoldsValue, Placeable};
 use crate::sync::{Holder, LockError, LockTimeoutError, Mutex, MutexGuard, TryLockError};
 
 /// Mutual exclusion between the threads of all processes, in which the thread that holds the lock
@@ -432,8 +432,6 @@ impl<T: Payload + Pod> HoldsValue for ReentrantMutex<T> {
         Mutex::<T>::prepare_boxed(bytes, first);
     }
 }
-
-impl<T: Payload + Pod> sealed::Sealed for ReentrantMutex<T> {}
 
 impl<T: Payload + Pod> Placeable for ReentrantMutex<T> {
     /// The first value.

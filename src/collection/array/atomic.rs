@@ -15,7 +15,7 @@ use crate::algorithm::element::wait::notify;
 use crate::facade::AtomicU8;
 use crate::format::{Kind, PayloadShape};
 use crate::payload::{describe, shape_of};
-use crate::segment::{Bytes, Entry, EntryError, EntryRef, Fault, Placeable, sealed};
+use crate::segment::{Bytes, Entry, EntryError, EntryRef, Fault, Placeable};
 use crate::wait::event_count::{EventCount, use_events};
 
 /// Numbers or flags, each of which processes change in single atomic steps; an entry of a segment,
@@ -331,8 +331,6 @@ impl<T: Atomic> fmt::Debug for AtomicArray<T> {
             .finish_non_exhaustive()
     }
 }
-
-impl<T: Atomic> sealed::Sealed for AtomicArray<T> {}
 
 impl<T: Atomic> Placeable for AtomicArray<T> {
     type Config = Init<T>;

@@ -16,7 +16,7 @@ use crate::facade::Ordering::Relaxed;
 use crate::format::{Kind, PayloadShape};
 use crate::participant::Tag;
 use crate::payload::{Payload, describe, shape_of};
-use crate::segment::{Bytes, Entry, EntryError, EntryRef, Placeable, sealed};
+use crate::segment::{Bytes, Entry, EntryError, EntryRef, Placeable};
 use crate::sync::rwlock::LeaseWords;
 use crate::sync::{LockError, RwLock};
 
@@ -315,8 +315,6 @@ impl<T: Pod> Array<T> {
         }
     }
 }
-
-impl<T: Payload + Pod> sealed::Sealed for Array<T> {}
 
 fn layout_of<T: Payload>(config: [u64; 4], participants: u32) -> Option<ArrayLayout> {
     let [len, chunk, 0, 0] = config else {

@@ -40,7 +40,7 @@ use crate::algorithm::manager::layout::ManagerLayout;
 use crate::format::{Kind, PayloadShape, Record};
 use crate::segment::{
     Entry, EntryError, EntryRef, FoundKind, IntoConfig, ManagedEntry, Placeable, Segment,
-    SegmentOptions, sealed,
+    SegmentOptions,
 };
 
 /// Room for objects that any process creates, opens by name, and removes: dictionaries, lists,
@@ -291,8 +291,6 @@ impl fmt::Debug for Manager {
             .finish_non_exhaustive()
     }
 }
-
-impl sealed::Sealed for Manager {}
 
 impl Placeable for Manager {
     type Config = ManagerOptions;

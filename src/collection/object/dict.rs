@@ -13,7 +13,7 @@ use crate::algorithm::blocks::{Blocks, Shape};
 use crate::codec;
 use crate::format::{Kind, PayloadShape};
 use crate::payload::describe;
-use crate::segment::{Entry, EntryError, Placeable, sealed};
+use crate::segment::{Entry, EntryError, Placeable};
 
 /// Values under keys, of any types that serde encodes: a cache, counts, a table of clients.
 ///
@@ -459,8 +459,6 @@ impl<K: Stored, V: Stored> fmt::Debug for Dict<K, V> {
         map.finish()
     }
 }
-
-impl<K, V> sealed::Sealed for Dict<K, V> {}
 
 impl<K: Stored, V: Stored> Placeable for Dict<K, V> {
     type Config = ObjectOptions;

@@ -14,7 +14,7 @@ use crate::algorithm::blocks::{Blocks, Shape};
 use crate::codec;
 use crate::format::{Kind, PayloadShape};
 use crate::payload::describe;
-use crate::segment::{Entry, EntryError, Placeable, sealed};
+use crate::segment::{Entry, EntryError, Placeable};
 
 /// Values in order, of any type that serde encodes, in a list that processes make longer and
 /// shorter.
@@ -394,8 +394,6 @@ impl<T: Stored> fmt::Debug for List<T> {
         list.finish()
     }
 }
-
-impl<T> sealed::Sealed for List<T> {}
 
 impl<T: Stored> Placeable for List<T> {
     type Config = ObjectOptions;

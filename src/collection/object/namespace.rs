@@ -9,7 +9,7 @@ use crate::codec;
 use crate::format::{Kind, PayloadShape};
 use crate::payload::ValueError;
 use crate::segment::fault::plain_errors;
-use crate::segment::{Entry, EntryError, Fault, Placeable, sealed};
+use crate::segment::{Entry, EntryError, Fault, Placeable};
 
 /// Attributes by name, each of a type of its own: what processes tell each other of themselves.
 ///
@@ -152,8 +152,6 @@ impl fmt::Debug for Namespace {
         self.0.fmt(f)
     }
 }
-
-impl sealed::Sealed for Namespace {}
 
 impl Placeable for Namespace {
     type Config = ObjectOptions;

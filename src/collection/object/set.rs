@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Dict, KeyOf, Keys, ObjectError, ObjectOptions, Stored};
 use crate::codec;
 use crate::format::{Kind, PayloadShape};
-use crate::segment::{Entry, EntryError, Placeable, sealed};
+use crate::segment::{Entry, EntryError, Placeable};
 
 /// Values of any type that serde encodes, each once: what was seen, what is being done.
 ///
@@ -114,8 +114,6 @@ impl<T: Stored> fmt::Debug for Set<T> {
         set.finish()
     }
 }
-
-impl<T> sealed::Sealed for Set<T> {}
 
 impl<T: Stored> Placeable for Set<T> {
     type Config = ObjectOptions;

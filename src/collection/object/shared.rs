@@ -14,7 +14,7 @@ use crate::algorithm::blocks::{Blocks, Shape};
 use crate::codec;
 use crate::format::{Kind, PayloadShape};
 use crate::payload::describe;
-use crate::segment::{Bytes, Entry, EntryError, Fault, Placeable, sealed};
+use crate::segment::{Bytes, Entry, EntryError, Fault, Placeable};
 
 /// One value of any type that serde encodes, which all processes load, replace and wait for: a
 /// configuration, a state, a result.
@@ -261,8 +261,6 @@ impl<T: Stored> fmt::Debug for Shared<T> {
         }
     }
 }
-
-impl<T> sealed::Sealed for Shared<T> {}
 
 impl<T: Stored> Placeable for Shared<T> {
     type Config = SharedOptions<T>;

@@ -20,7 +20,6 @@ use crate::participant::Tag;
 use crate::payload::{Payload, describe, shape_of};
 use crate::segment::{
     Bytes, ClaimError, Entry, EntryError, EntryRef, Fault, HoldsValue, MembershipError, Placeable,
-    sealed,
 };
 use crate::wait::event_count::use_events;
 
@@ -292,8 +291,6 @@ impl<T> fmt::Debug for Snapshot<T> {
             .finish_non_exhaustive()
     }
 }
-
-impl<T> sealed::Sealed for Snapshot<T> {}
 
 impl<T: Payload + Pod> Placeable for Snapshot<T> {
     type Config = SnapshotOptions<T>;

@@ -6,7 +6,7 @@ use crate::algorithm::tasks::Task;
 use crate::algorithm::tasks::layout::TasksLayout;
 use crate::facade::{AtomicU64, Ordering};
 use crate::format::{Kind, PayloadShape};
-use crate::segment::{Entry, EntryStates, Placeable, sealed};
+use crate::segment::{Entry, EntryStates, Placeable};
 
 /// The words of the tasks that are in flight, and the tags of the workers.
 #[derive(Clone)]
@@ -73,8 +73,6 @@ impl fmt::Debug for PoolTasks {
         f.debug_tuple("PoolTasks").field(&self.layout).finish()
     }
 }
-
-impl sealed::Sealed for PoolTasks {}
 
 impl Placeable for PoolTasks {
     /// The tasks in flight, and the places of workers.

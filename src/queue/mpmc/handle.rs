@@ -14,7 +14,7 @@ use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
 use crate::payload::{Payload, describe, shape_of};
 use crate::queue::{Wait, no_capacity};
-use crate::segment::{Entry, EntryError, EntryRef, MembershipError, Placeable, sealed};
+use crate::segment::{Entry, EntryError, EntryRef, MembershipError, Placeable};
 use crate::wait::WaitMode;
 use crate::wait::event_count::use_events;
 
@@ -308,8 +308,6 @@ impl<T: Payload + NoUninit + CheckedBitPattern> Queue<T> {
 }
 
 debug!([T: Payload] Queue<T>, |this| { capacity: this.layout.geometry.capacity(), .. });
-
-impl<T> sealed::Sealed for Queue<T> {}
 
 fn layout_of<T: Payload>(capacity: u64, participants: u32) -> Option<SlotsLayout> {
     let shape = shape_of::<T>()?;

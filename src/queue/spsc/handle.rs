@@ -15,7 +15,7 @@ use crate::participant::Tag;
 use crate::payload::{Payload, describe, shape_of};
 use crate::queue::spsc::{Consumer, Producer};
 use crate::queue::{Wait, no_capacity};
-use crate::segment::{ClaimError, Entry, EntryError, EntryRef, Fault, Placeable, sealed};
+use crate::segment::{ClaimError, Entry, EntryError, EntryRef, Fault, Placeable};
 use crate::wait::WaitMode;
 use crate::wait::event_count::use_events;
 use crate::wait::on_event::{EventWaitError, TryError};
@@ -412,8 +412,6 @@ impl<T: Payload, R: RoleMarker> Drop for End<T, R> {
 }
 
 debug!([T: Payload] Spsc<T>, |this| { capacity: this.capacity, .. });
-
-impl<T> sealed::Sealed for Spsc<T> {}
 
 impl<T: Payload + NoUninit + CheckedBitPattern> Placeable for Spsc<T> {
     /// The capacity, in items: 1 to 2^40, as far as the segment has room.

@@ -20,7 +20,7 @@ use crate::queue::{
     Iter, Receive, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryIter, TryRecvError,
     TrySendError, Wait,
 };
-use crate::segment::{Entry, EntryError, Fault, MembershipError, Placeable, sealed};
+use crate::segment::{Entry, EntryError, Fault, MembershipError, Placeable};
 
 /// A queue of messages that a receiver holds until it acknowledges them; an entry of a segment. Its
 /// names are [`WorkQueue<T>`](super::WorkQueue), [`ByteQueue`](super::ByteQueue) and
@@ -409,8 +409,6 @@ fn layout_of<M: Message + ?Sized>(config: [u64; 4], participants: u32) -> Option
     let shape = M::fits().then(M::payload)?;
     WorkLayout::new(cells, attempts, (shape.size(), shape.align()), participants)
 }
-
-impl<M: ?Sized> sealed::Sealed for Work<M> {}
 
 impl<M: Message + ?Sized + 'static> Placeable for Work<M> {
     type Config = M::Options;

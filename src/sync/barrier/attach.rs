@@ -8,10 +8,8 @@ use crate::algorithm::barrier::entry;
 use crate::algorithm::barrier::layout::{MOST, entry_len};
 use crate::facade::{AtomicU32, WaitHistory};
 use crate::format::{Kind, PayloadShape};
-use crate::segment::{Bytes, Entry, EntryError, EntryRef, Placeable, sealed};
+use crate::segment::{Bytes, Entry, EntryError, EntryRef, Placeable};
 use crate::wait::event_count::use_events;
-
-impl sealed::Sealed for Barrier {}
 
 impl Placeable for Barrier {
     type Config = BarrierOptions;

@@ -12,7 +12,7 @@ use crate::algorithm::rwlock::{NoHook, entry};
 use crate::facade::Futex;
 use crate::format::{Kind, PayloadShape};
 use crate::payload::{Payload, describe, shape_of};
-use crate::segment::{Bytes, Entry, EntryRef, HoldsValue, Placeable, sealed};
+use crate::segment::{Bytes, Entry, EntryRef, HoldsValue, Placeable};
 
 /// Where the lease table of an array is.
 ///
@@ -82,8 +82,6 @@ impl<T: Payload + Pod> HoldsValue for RwLock<T> {
         bytes.write(RwLockLayout::DATA, &*first);
     }
 }
-
-impl<T: Payload + Pod> sealed::Sealed for RwLock<T> {}
 
 impl<T: Payload + Pod> Placeable for RwLock<T> {
     /// The first value.

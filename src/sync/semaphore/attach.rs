@@ -8,10 +8,8 @@ use crate::algorithm::semaphore::entry;
 use crate::algorithm::semaphore::layout::{ABSENT, MOST, WORDS, entry_len};
 use crate::facade::AtomicU32;
 use crate::format::{Kind, PayloadShape};
-use crate::segment::{Bytes, Entry, EntryError, EntryRef, Placeable, sealed};
+use crate::segment::{Bytes, Entry, EntryError, EntryRef, Placeable};
 use crate::wait::event_count::use_events;
-
-impl sealed::Sealed for Semaphore {}
 
 impl Placeable for Semaphore {
     type Config = SemaphoreOptions;
