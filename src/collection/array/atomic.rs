@@ -323,14 +323,10 @@ impl<T: Atomic> Clone for AtomicArray<T> {
     }
 }
 
-/// Shows no values: [`to_vec`](AtomicArray::to_vec) is what to print.
-impl<T: Atomic> fmt::Debug for AtomicArray<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AtomicArray")
-            .field("len", &self.len())
-            .finish_non_exhaustive()
-    }
-}
+debug!(
+    /// Shows no values: [`to_vec`](AtomicArray::to_vec) is what to print.
+    [T: Atomic] AtomicArray<T>, |this| { len: this.len(), .. }
+);
 
 impl<T: Atomic> Placeable for AtomicArray<T> {
     type Config = Init<T>;

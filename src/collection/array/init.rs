@@ -1,7 +1,5 @@
 //! What an array is created with.
 
-use std::fmt;
-
 use bytemuck::{NoUninit, Zeroable};
 
 use crate::payload::Payload;
@@ -192,11 +190,7 @@ impl<T: Payload> FromIterator<T> for Init<T> {
     }
 }
 
-/// Shows no values.
-impl<T> fmt::Debug for Init<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Init")
-            .field("len", &self.len)
-            .finish_non_exhaustive()
-    }
-}
+debug!(
+    /// Shows no values.
+    [T] Init<T>, |this| { len: this.len, .. }
+);

@@ -153,13 +153,9 @@ impl<T> DerefMut for Lease<'_, T> {
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for Lease<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease")
-            .field("index", &self.index())
-            .field("range", &self.range())
-            .field("holder_died", &self.holder_died())
-            .field("values", &&**self)
-            .finish()
-    }
-}
+debug!([T: fmt::Debug] Lease<'_, T>, |this| {
+    index: this.index(),
+    range: this.range(),
+    holder_died: this.holder_died(),
+    values: &**this,
+});

@@ -1,6 +1,5 @@
 //! The array behind a lock, and its chunks.
 
-use std::fmt;
 use std::ops::{Deref, Range};
 use std::ptr::NonNull;
 
@@ -402,13 +401,12 @@ impl<T: Payload + Pod> Placeable for Array<T> {
     }
 }
 
-/// Never blocks, and shows no values.
-impl<T> fmt::Debug for Array<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Array")
-            .field("len", &self.len())
-            .field("chunk_len", &self.chunk_len())
-            .field("poisoned", &self.is_poisoned())
-            .finish_non_exhaustive()
+debug!(
+    /// Never blocks, and shows no values.
+    [T] Array<T>, |this| {
+        len: this.len(),
+        chunk_len: this.chunk_len(),
+        poisoned: this.is_poisoned(),
+        ..
     }
-}
+);

@@ -1,7 +1,5 @@
 //! What an array with leases is created with.
 
-use std::fmt;
-
 use crate::algorithm::chunks::layout::Cut;
 use crate::collection::array::Init;
 use crate::payload::Payload;
@@ -85,12 +83,7 @@ impl<T: Payload, I: IntoConfig<Init<T>>> IntoConfig<ArrayOptions<T>> for I {
     }
 }
 
-/// Shows no values.
-impl<T> fmt::Debug for ArrayOptions<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ArrayOptions")
-            .field("init", &self.init)
-            .field("chunk", &self.chunk)
-            .finish()
-    }
-}
+debug!(
+    /// Shows no values.
+    [T] ArrayOptions<T>, |this| { init: this.init, chunk: this.chunk }
+);

@@ -1,6 +1,5 @@
 //! The snapshot, from which the writer's role and reader slots are claimed.
 
-use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
@@ -282,15 +281,10 @@ impl<T> Snapshot<T> {
     }
 }
 
-/// Never blocks, and does not show the value.
-impl<T> fmt::Debug for Snapshot<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot")
-            .field("version", &self.state.peek())
-            .field("readers", &self.slots.len())
-            .finish_non_exhaustive()
-    }
-}
+debug!(
+    /// Never blocks, and does not show the value.
+    [T] Snapshot<T>, |this| { version: this.state.peek(), readers: this.slots.len(), .. }
+);
 
 impl<T: Payload + Pod> Placeable for Snapshot<T> {
     type Config = SnapshotOptions<T>;

@@ -243,11 +243,4 @@ impl<T: fmt::Debug> fmt::Debug for ReadGuard<'_, T> {
     }
 }
 
-impl<T: Payload> fmt::Debug for Reader<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reader")
-            .field("snapshot", &self.snapshot)
-            .field("holder", &self.claim.tag())
-            .finish()
-    }
-}
+debug!([T: Payload] Reader<T>, |this| { snapshot: this.snapshot, holder: this.claim.tag() });

@@ -1,7 +1,5 @@
 //! The writer of a snapshot.
 
-use std::fmt;
-
 use bytemuck::Pod;
 
 use super::Snapshot;
@@ -141,11 +139,4 @@ impl<T: Payload> Drop for Writer<T> {
     }
 }
 
-impl<T: Payload> fmt::Debug for Writer<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Writer")
-            .field("snapshot", &self.snapshot)
-            .field("holder", &self.claim.tag())
-            .finish()
-    }
-}
+debug!([T: Payload] Writer<T>, |this| { snapshot: this.snapshot, holder: this.claim.tag() });
