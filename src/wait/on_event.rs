@@ -74,11 +74,16 @@ pub(crate) trait EventOp {
     /// Returns whether an attempt may return anything but [`TryError::WouldBlock`].
     fn is_ready(&mut self) -> bool;
 
-    /// Returns whether an attempt of another waiter may succeed as well.
-    fn leaves_more(&mut self) -> bool;
+    /// Returns whether an attempt of another waiter may succeed as well, which is not awake: never
+    /// where a notification wakes all.
+    fn leaves_more(&mut self) -> bool {
+        false
+    }
 
     /// The progress of the handle: how much it has received or sent.
-    fn progress(&self) -> u64;
+    fn progress(&self) -> u64 {
+        0
+    }
 
     /// The longest slice.
     fn longest(&self) -> Duration {
@@ -91,7 +96,9 @@ pub(crate) trait EventOp {
     }
 
     /// Reaps the dead, and recovers what they held.
-    fn reap_dead(&mut self);
+    fn reap_dead(&mut self, peers: &impl Liveness) {
+        peers.reap(false);
+    }
 }
 
 impl From<WaitError> for EventWaitError {
@@ -171,7 +178,7 @@ impl<O: EventOp, P: Liveness> WaitOp for OnEvent<'_, O, P> {
     }
 
     fn reap_dead(&mut self) -> Stepped<Self> {
-        self.op.reap_dead();
+        self.op.reap_dead(self.peers);
         Ok(Step::Blocked)
     }
 

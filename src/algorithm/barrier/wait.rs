@@ -64,17 +64,12 @@ impl<P: Liveness> EventOp for WaitForAll<'_, P> {
         self.is_full || self.is_corrupt || self.barrier.state.phase() != self.arrival.phase
     }
 
-    /// The end of a phase wakes all.
-    fn leaves_more(&mut self) -> bool {
-        false
-    }
-
     fn progress(&self) -> u64 {
         self.arrival.phase.0
     }
 
-    fn reap_dead(&mut self) {
-        self.barrier.reap_dead(self.peers);
+    fn reap_dead(&mut self, peers: &impl Liveness) {
+        self.barrier.reap_dead(peers);
     }
 }
 

@@ -40,7 +40,6 @@ impl<'a> Blocks<'a> {
             blocks: self,
             condition,
             me,
-            peers,
         };
         on_event::wait(&mut op, self.state.event(), peers, deadline, mode.into())
     }
@@ -75,14 +74,13 @@ impl<'a> Blocks<'a> {
 }
 
 /// The wait for a change.
-struct WaitForChange<'a, C, P> {
+struct WaitForChange<'a, C> {
     blocks: Blocks<'a>,
     condition: C,
     me: Tag,
-    peers: &'a P,
 }
 
-impl<T, C: FnMut() -> Option<T>, P: Liveness> EventOp for WaitForChange<'_, C, P> {
+impl<T, C: FnMut() -> Option<T>> EventOp for WaitForChange<'_, C> {
     type Output = T;
 
     fn attempt(&mut self) -> Result<T, TryError> {
@@ -93,19 +91,14 @@ impl<T, C: FnMut() -> Option<T>, P: Liveness> EventOp for WaitForChange<'_, C, P
         (self.condition)().is_some()
     }
 
-    /// A notification wakes all.
-    fn leaves_more(&mut self) -> bool {
-        false
-    }
-
     fn progress(&self) -> u64 {
         self.blocks.state.changes()
     }
 
-    fn reap_dead(&mut self) {
-        self.peers.reap(false);
+    fn reap_dead(&mut self, peers: &impl Liveness) {
+        peers.reap(false);
         if !mutation(864) {
-            self.blocks.sweep_after_death(self.me, self.peers);
+            self.blocks.sweep_after_death(self.me, peers);
         }
     }
 }

@@ -170,11 +170,7 @@ impl CondvarState {
         deadline: &Deadline,
         mode: WaitMode<'_>,
     ) -> Result<(), EventWaitError> {
-        let mut op = WaitForNotification {
-            state: self,
-            from,
-            peers,
-        };
+        let mut op = WaitForNotification { state: self, from };
         wait(&mut op, self.waiters(), peers, deadline, mode)
     }
 
@@ -189,20 +185,19 @@ impl CondvarState {
     }
 }
 
-/// The wait for a notification.
-struct WaitForNotification<'a, P> {
+/// The wait for a notification. The notifier wakes as many as it means to.
+struct WaitForNotification<'a> {
     state: &'a CondvarState,
     from: u64,
-    peers: &'a P,
 }
 
-impl<P> WaitForNotification<'_, P> {
+impl WaitForNotification<'_> {
     fn is_notified(&self) -> bool {
         self.state.notifications() != self.from
     }
 }
 
-impl<P: Liveness> EventOp for WaitForNotification<'_, P> {
+impl EventOp for WaitForNotification<'_> {
     type Output = ();
 
     const MAY_BE_SPURIOUS: bool = true;
@@ -217,19 +212,6 @@ impl<P: Liveness> EventOp for WaitForNotification<'_, P> {
 
     fn is_ready(&mut self) -> bool {
         !mutation(772) && self.is_notified()
-    }
-
-    /// The notifier wakes as many as it means to.
-    fn leaves_more(&mut self) -> bool {
-        false
-    }
-
-    fn progress(&self) -> u64 {
-        0
-    }
-
-    fn reap_dead(&mut self) {
-        self.peers.reap(false);
     }
 }
 

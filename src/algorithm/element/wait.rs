@@ -70,7 +70,7 @@ pub(crate) fn wait<'m, T>(
     mode: impl Into<WaitMode<'m>>,
 ) -> Result<T, EventWaitError> {
     wait_on_event(
-        &mut WaitForValue { value, peers },
+        &mut WaitForValue(value),
         waiters,
         peers,
         deadline,
@@ -79,32 +79,16 @@ pub(crate) fn wait<'m, T>(
 }
 
 /// The wait for a value.
-struct WaitForValue<'a, V, P> {
-    value: V,
-    peers: &'a P,
-}
+struct WaitForValue<V>(V);
 
-impl<T, V: FnMut() -> Option<T>, P: Liveness> EventOp for WaitForValue<'_, V, P> {
+impl<T, V: FnMut() -> Option<T>> EventOp for WaitForValue<V> {
     type Output = T;
 
     fn attempt(&mut self) -> Result<T, TryError> {
-        (self.value)().ok_or(TryError::WouldBlock)
+        (self.0)().ok_or(TryError::WouldBlock)
     }
 
     fn is_ready(&mut self) -> bool {
-        !mutation(802) && (self.value)().is_some()
-    }
-
-    /// A notification wakes all.
-    fn leaves_more(&mut self) -> bool {
-        false
-    }
-
-    fn progress(&self) -> u64 {
-        0
-    }
-
-    fn reap_dead(&mut self) {
-        self.peers.reap(false);
+        !mutation(802) && (self.0)().is_some()
     }
 }

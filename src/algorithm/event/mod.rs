@@ -147,11 +147,7 @@ impl EventState {
         deadline: &Deadline,
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<(), EventWaitError> {
-        let mut op = WaitForSet {
-            state: self,
-            from,
-            peers,
-        };
+        let mut op = WaitForSet { state: self, from };
         wait(&mut op, self.waiters(), peers, deadline, mode.into())
     }
 
@@ -164,13 +160,12 @@ impl EventState {
 }
 
 /// The wait for a set.
-struct WaitForSet<'a, P> {
+struct WaitForSet<'a> {
     state: &'a EventState,
     from: Sets,
-    peers: &'a P,
 }
 
-impl<P: Liveness> EventOp for WaitForSet<'_, P> {
+impl EventOp for WaitForSet<'_> {
     type Output = ();
 
     fn attempt(&mut self) -> Result<(), TryError> {
@@ -185,17 +180,8 @@ impl<P: Liveness> EventOp for WaitForSet<'_, P> {
         !mutation(747) && self.state.load().has_come_since(self.from)
     }
 
-    /// A set wakes all.
-    fn leaves_more(&mut self) -> bool {
-        false
-    }
-
     fn progress(&self) -> u64 {
         self.from.0
-    }
-
-    fn reap_dead(&mut self) {
-        self.peers.reap(false);
     }
 }
 

@@ -28,20 +28,18 @@ pub(crate) use crate::wait::on_event::EventWaitError;
 use crate::wait::on_event::{EventOp, longest_until_end, wait};
 
 /// An operation that waits: to send, to receive, or to replace the oldest item of a full queue.
-struct Waiter<'a, S, P, A> {
+struct Waiter<'a, S, A> {
     ring: Ring<'a, S>,
     endpoint: Endpoint,
     replaces: bool,
     cursor: &'a mut Cursor,
-    peers: &'a P,
     /// Claims a slot, if there is one.
     attempt: A,
 }
 
-impl<S, P, A, T> EventOp for Waiter<'_, S, P, A>
+impl<S, A, T> EventOp for Waiter<'_, S, A>
 where
     S: Slots,
-    P: Liveness,
     A: FnMut(&mut Cursor) -> Result<T, TryError>,
 {
     type Output = T;
@@ -67,10 +65,10 @@ where
             Endpoint::Receiver => self.cursor.head.0,
         }
     }
-    fn reap_dead(&mut self) {
+    fn reap_dead(&mut self, peers: &impl Liveness) {
         // The owner that was found alive may have died since.
         self.cursor.alive = CheckedOwner::default();
-        self.ring.reap_dead(self.endpoint, self.peers);
+        self.ring.reap_dead(self.endpoint, peers);
     }
 }
 
@@ -84,7 +82,7 @@ impl<S: Slots> Ring<'_, S> {
         mode: impl Into<WaitMode<'m>>,
     ) -> Result<Claim, EventWaitError> {
         let attempt = |cursor: &mut Cursor| self.claim_send(cursor, peers);
-        let mut op = self.waiter(Endpoint::Sender, cursor, peers, attempt);
+        let mut op = self.waiter(Endpoint::Sender, cursor, attempt);
         let event = self.state.event(Endpoint::Sender);
         wait(&mut op, event, peers, deadline, mode.into())
     }
@@ -101,7 +99,7 @@ impl<S: Slots> Ring<'_, S> {
             Err(TryError::WouldBlock) => self.on_empty(cursor, peers),
             other => other,
         };
-        let mut op = self.waiter(Endpoint::Receiver, cursor, peers, attempt);
+        let mut op = self.waiter(Endpoint::Receiver, cursor, attempt);
         let event = self.state.event(Endpoint::Receiver);
         wait(&mut op, event, peers, deadline, mode.into())
     }
@@ -116,25 +114,23 @@ impl<S: Slots> Ring<'_, S> {
         let attempt = |cursor: &mut Cursor| self.claim_replace(cursor, peers);
         let mut op = Waiter {
             replaces: true,
-            ..self.waiter(Endpoint::Sender, cursor, peers, attempt)
+            ..self.waiter(Endpoint::Sender, cursor, attempt)
         };
         let event = self.state.event(Endpoint::Sender);
         wait(&mut op, event, peers, &Deadline::never(), mode.into())
     }
 
-    fn waiter<'b, P, A>(
+    fn waiter<'b, A>(
         &'b self,
         endpoint: Endpoint,
         cursor: &'b mut Cursor,
-        peers: &'b P,
         attempt: A,
-    ) -> Waiter<'b, S, P, A> {
+    ) -> Waiter<'b, S, A> {
         Waiter {
             ring: *self,
             endpoint,
             replaces: false,
             cursor,
-            peers,
             attempt,
         }
     }

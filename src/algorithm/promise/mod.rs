@@ -337,17 +337,12 @@ impl<P: Liveness> EventOp for WaitForValue<'_, P> {
         !mutation(828) && self.attempt() != Err(TryError::WouldBlock)
     }
 
-    /// All are woken.
-    fn leaves_more(&mut self) -> bool {
-        false
-    }
-
     fn progress(&self) -> u64 {
         self.from.0
     }
 
-    fn reap_dead(&mut self) {
-        self.state.reap_dead(self.peers);
+    fn reap_dead(&mut self, peers: &impl Liveness) {
+        self.state.reap_dead(peers);
     }
 }
 

@@ -44,12 +44,8 @@ impl<P: Liveness> EventOp for Single<'_, P> {
         self.semaphore.has_free()
     }
 
-    fn progress(&self) -> u64 {
-        0
-    }
-
-    fn reap_dead(&mut self) {
-        self.semaphore.reap_dead(self.peers);
+    fn reap_dead(&mut self, peers: &impl Liveness) {
+        self.semaphore.reap_dead(peers);
     }
 }
 
@@ -72,17 +68,8 @@ impl<P: Liveness> EventOp for Many<'_, P> {
             || self.semaphore.state.is_closed()
     }
 
-    /// Each release wakes all.
-    fn leaves_more(&mut self) -> bool {
-        false
-    }
-
-    fn progress(&self) -> u64 {
-        0
-    }
-
-    fn reap_dead(&mut self) {
-        self.semaphore.reap_dead(self.peers);
+    fn reap_dead(&mut self, peers: &impl Liveness) {
+        self.semaphore.reap_dead(peers);
     }
 }
 

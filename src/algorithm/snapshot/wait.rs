@@ -107,19 +107,14 @@ impl<P: Liveness> EventOp for NewerVersion<'_, P> {
         !mutation(389) && self.has_newer() != Ok(false) || self.writer_claim().is_left()
     }
 
-    /// A publish wakes all waiters.
-    fn leaves_more(&mut self) -> bool {
-        false
-    }
-
     fn progress(&self) -> u64 {
         self.current.map_or(0, |version| version.0)
     }
 
-    fn reap_dead(&mut self) {
-        if let Ok(Some(tag)) = self.writer_claim().holder(self.peers.participants()) {
-            self.peers.sleeps_for(tag);
-            if !self.peers.is_alive(tag) {
+    fn reap_dead(&mut self, peers: &impl Liveness) {
+        if let Ok(Some(tag)) = self.writer_claim().holder(peers.participants()) {
+            peers.sleeps_for(tag);
+            if !peers.is_alive(tag) {
                 self.snapshot.state.recover_writer(tag);
             }
         }

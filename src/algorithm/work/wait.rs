@@ -107,9 +107,9 @@ where
         let may_end = !matches!(self.goal, Goal::Idle) && ends.may_end(self.endpoint());
         longest_until_end(may_end)
     }
-    fn reap_dead(&mut self) {
+    fn reap_dead(&mut self, peers: &impl Liveness) {
         let endpoint = self.endpoint();
-        self.work.reap_dead(self.cursor, endpoint, self.peers);
+        self.work.reap_dead(self.cursor, endpoint, peers);
     }
 }
 
