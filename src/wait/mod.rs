@@ -167,6 +167,36 @@ pub(crate) trait WaitOp {
     }
 }
 
+/// What an operation says of its process by its `peers`: two methods of [`WaitOp`].
+macro_rules! by_peers {
+    () => {
+        fn is_member(&self) -> bool {
+            self.peers.is_member()
+        }
+
+        fn count(&self, event: $crate::participant::SlowEvent) {
+            self.peers.count(event);
+        }
+    };
+}
+pub(crate) use by_peers;
+
+/// Converts a [`WaitError`] into the error of an operation, with the variant that says that the
+/// deadline has passed.
+macro_rules! waits_end_with {
+    ($error:ident::$timed_out:ident) => {
+        impl From<$crate::wait::WaitError> for $error {
+            fn from(error: $crate::wait::WaitError) -> Self {
+                match error {
+                    $crate::wait::WaitError::TimedOut => Self::$timed_out,
+                    $crate::wait::WaitError::MembershipLost => Self::MembershipLost,
+                }
+            }
+        }
+    };
+}
+pub(crate) use waits_end_with;
+
 /// Blocks until the operation is done, fails, or `deadline` has passed.
 pub(crate) fn block_on<O: WaitOp>(
     op: &mut O,

@@ -25,11 +25,11 @@
 use core::time::Duration;
 
 use crate::facade::{Deadline, lacks_heavy_barrier, mutation};
-use crate::participant::{Liveness, SlowEvent};
+use crate::participant::Liveness;
 use crate::wait::event_count::EventCount;
 use crate::wait::{
-    FIRST, LONGEST, LONGEST_UNTIL_END, LONGEST_UNTOLD, SleepOn, Step, Stepped, WaitError, WaitMode,
-    WaitOp, block_on,
+    FIRST, LONGEST, LONGEST_UNTIL_END, LONGEST_UNTOLD, SleepOn, Step, Stepped, WaitMode, WaitOp,
+    block_on, by_peers, waits_end_with,
 };
 
 /// Why an attempt did not succeed.
@@ -101,14 +101,7 @@ pub(crate) trait EventOp {
     }
 }
 
-impl From<WaitError> for EventWaitError {
-    fn from(error: WaitError) -> Self {
-        match error {
-            WaitError::TimedOut => Self::TimedOut,
-            WaitError::MembershipLost => Self::MembershipLost,
-        }
-    }
-}
+waits_end_with!(EventWaitError::TimedOut);
 
 /// The longest time between two reapings of a segment with a waiter that may be told of an end.
 const TOLD_WITHIN: Duration = Duration::from_millis(450);
@@ -185,13 +178,7 @@ impl<O: EventOp, P: Liveness> WaitOp for OnEvent<'_, O, P> {
     const REAPS_FIRST: bool = false;
     const MAY_BE_SPURIOUS: bool = O::MAY_BE_SPURIOUS;
 
-    fn is_member(&self) -> bool {
-        self.peers.is_member()
-    }
-
-    fn count(&self, event: SlowEvent) {
-        self.peers.count(event);
-    }
+    by_peers!();
 
     fn progress(&self) -> u64 {
         self.op.progress()

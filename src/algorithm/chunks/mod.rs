@@ -98,7 +98,7 @@ use crate::algorithm::rwlock::RwLockError;
 use crate::facade::{AtomicU32, Futex, Ordering, mutation, ordering};
 use crate::participant::Tag;
 use crate::participant::{Liveness, is_still_registered};
-use crate::wait::WaitError;
+use crate::wait::waits_end_with;
 
 pub(crate) use opening::Leases;
 
@@ -188,14 +188,7 @@ impl From<RwLockError> for ChunkError {
     }
 }
 
-impl From<WaitError> for ChunkError {
-    fn from(error: WaitError) -> Self {
-        match error {
-            WaitError::TimedOut => Self::Busy,
-            WaitError::MembershipLost => Self::MembershipLost,
-        }
-    }
-}
+waits_end_with!(ChunkError::Busy);
 
 /// How a walk over the chunks treats them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,11 +27,11 @@ use super::{
     WANTED, WalkMode, holder, is_done,
 };
 use crate::facade::{Deadline, Futex, Ordering, mutation};
+use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::{Liveness, SlowEvent};
 use crate::wait::longest_for;
 use crate::wait::{
-    AT_ONCE, LONGEST_UNTOLD, SleepOn, Step, Stepped, WaitMode, WaitOp, block_on, try_now,
+    AT_ONCE, LONGEST_UNTOLD, SleepOn, Step, Stepped, WaitMode, WaitOp, block_on, by_peers, try_now,
 };
 
 impl<'a> LeaseTable<'a> {
@@ -129,13 +129,7 @@ impl<P: Liveness> WaitOp for Return<'_, P> {
 
     const REAPS_FIRST: bool = true;
 
-    fn is_member(&self) -> bool {
-        self.peers.is_member()
-    }
-
-    fn count(&self, event: SlowEvent) {
-        self.peers.count(event);
-    }
+    by_peers!();
 
     fn longest(&self) -> Duration {
         longest_for(self.holder(), self.peers)
@@ -214,13 +208,7 @@ impl<P: Liveness> WaitOp for AnyChunk<'_, P> {
 
     const REAPS_FIRST: bool = true;
 
-    fn is_member(&self) -> bool {
-        self.peers.is_member()
-    }
-
-    fn count(&self, event: SlowEvent) {
-        self.peers.count(event);
-    }
+    by_peers!();
 
     fn longest(&self) -> Duration {
         if self.count == AT_ONCE {

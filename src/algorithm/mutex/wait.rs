@@ -21,19 +21,12 @@ use core::time::Duration;
 
 use super::{CONTENDED, LockToken, MutexError, MutexState, OWNER_DIED, Seen, owner};
 use crate::facade::{Deadline, Ordering, mutation, ordering};
+use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::{Liveness, SlowEvent};
 use crate::wait::longest_for;
-use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on};
+use crate::wait::{SleepOn, Step, Stepped, WaitMode, WaitOp, block_on, by_peers, waits_end_with};
 
-impl From<WaitError> for MutexError {
-    fn from(error: WaitError) -> Self {
-        match error {
-            WaitError::TimedOut => Self::Busy,
-            WaitError::MembershipLost => Self::MembershipLost,
-        }
-    }
-}
+waits_end_with!(MutexError::Busy);
 
 /// A waiter for the lock.
 struct Lock<'a, P> {
@@ -100,13 +93,7 @@ impl<P: Liveness> WaitOp for Lock<'_, P> {
 
     const REAPS_FIRST: bool = true;
 
-    fn is_member(&self) -> bool {
-        self.peers.is_member()
-    }
-
-    fn count(&self, event: SlowEvent) {
-        self.peers.count(event);
-    }
+    by_peers!();
 
     fn longest(&self) -> Duration {
         longest_for(Some(self.owner), self.peers)

@@ -31,22 +31,17 @@ use crate::facade::{Backoff, Deadline, Left, mutation};
 use crate::participant::Tag;
 
 use crate::algorithm::mutex::{self, LockToken};
-use crate::participant::{Liveness, SlowEvent};
+use crate::participant::Liveness;
 use crate::wait::longest_for;
-use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on, try_now};
+use crate::wait::{
+    SleepOn, Step, Stepped, WaitMode, WaitOp, block_on, by_peers, try_now, waits_end_with,
+};
 
 /// The time in which a reader that was woken has to take its turn: a stopped one keeps no writer
 /// waiting for longer.
 const TURN: Duration = Duration::from_millis(10);
 
-impl From<WaitError> for RwLockError {
-    fn from(error: WaitError) -> Self {
-        match error {
-            WaitError::TimedOut => Self::Busy,
-            WaitError::MembershipLost => Self::MembershipLost,
-        }
-    }
-}
+waits_end_with!(RwLockError::Busy);
 
 /// A reader that enters by its own cell, or by the writer mutex.
 struct Enter<'a, A, P> {
@@ -98,13 +93,7 @@ impl<A: LockHook, P: Liveness> WaitOp for Enter<'_, A, P> {
 
     const REAPS_FIRST: bool = true;
 
-    fn is_member(&self) -> bool {
-        self.peers.is_member()
-    }
-
-    fn count(&self, event: SlowEvent) {
-        self.peers.count(event);
-    }
+    by_peers!();
 
     fn longest(&self) -> Duration {
         longest_for(Some(self.owner), self.peers)
@@ -164,13 +153,7 @@ impl<P: Liveness> WaitOp for Turn<'_, P> {
 
     const REAPS_FIRST: bool = false;
 
-    fn is_member(&self) -> bool {
-        self.peers.is_member()
-    }
-
-    fn count(&self, event: SlowEvent) {
-        self.peers.count(event);
-    }
+    by_peers!();
 
     fn announce(&mut self) -> Option<SleepOn<'_>> {
         Some(self.cell.sleep_on(self.seen))
@@ -214,13 +197,7 @@ impl<P: Liveness> WaitOp for Drain<'_, P> {
 
     const REAPS_FIRST: bool = true;
 
-    fn is_member(&self) -> bool {
-        self.peers.is_member()
-    }
-
-    fn count(&self, event: SlowEvent) {
-        self.peers.count(event);
-    }
+    by_peers!();
 
     fn longest(&self) -> Duration {
         longest_for(self.blocked.map(|(_, owner)| owner), self.peers)

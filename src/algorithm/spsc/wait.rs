@@ -20,8 +20,10 @@ use core::time::Duration;
 
 use super::{Corrupt, Cursor, RoleMarker, Spsc, WaitOutcome};
 use crate::facade::{Deadline, mutation};
-use crate::participant::{Liveness, SlowEvent};
-use crate::wait::{SleepOn, Step, Stepped, WaitError, WaitMode, WaitOp, block_on, on_event};
+use crate::participant::Liveness;
+use crate::wait::{
+    SleepOn, Step, Stepped, WaitMode, WaitOp, block_on, by_peers, on_event, waits_end_with,
+};
 
 impl Spsc<'_> {
     /// Blocks until an item or a free slot is available.
@@ -66,14 +68,7 @@ struct SpscWait<'a, 'b, R, P> {
     peers: &'b P,
 }
 
-impl From<WaitError> for WaitOutcome {
-    fn from(error: WaitError) -> Self {
-        match error {
-            WaitError::TimedOut => Self::TimedOut,
-            WaitError::MembershipLost => Self::MembershipLost,
-        }
-    }
-}
+waits_end_with!(WaitOutcome::TimedOut);
 
 impl<R: RoleMarker, P: Liveness> WaitOp for SpscWait<'_, '_, R, P> {
     type Output = u64;
@@ -109,13 +104,7 @@ impl<R: RoleMarker, P: Liveness> WaitOp for SpscWait<'_, '_, R, P> {
 
     const REAPS_FIRST: bool = false;
 
-    fn is_member(&self) -> bool {
-        self.peers.is_member()
-    }
-
-    fn count(&self, event: SlowEvent) {
-        self.peers.count(event);
-    }
+    by_peers!();
 
     fn progress(&self) -> u64 {
         self.cursor.position
