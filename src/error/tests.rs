@@ -8,9 +8,9 @@ use std::error::Error as StdError;
 use super::*;
 use crate::payload::ValueError;
 use crate::segment::NameError;
-use samples::{membership, refused, too_long, value};
 #[cfg(feature = "process")]
-use samples::{name, system};
+use samples::name;
+use samples::{membership, refused, too_long, value};
 
 /// What can be in an error: samples of it are what the tests walk over.
 pub(crate) trait Sample: Sized {
@@ -114,85 +114,13 @@ samples! {
         _ => RemoteError::with_message(name()),
     }
     #[cfg(feature = "process")]
-    ForkServerError {
-        ForkServerError::Threads { .. } => ForkServerError::Threads { count: 2, preloading: true },
-        ForkServerError::Panicked(_) => ForkServerError::Panicked(name()),
-        ForkServerError::NotStarted(_) => {
-            ForkServerError::NotStarted(Box::new(JoinError::NotStarted { code: 1 }))
-        },
-        ForkServerError::Died => ForkServerError::Died,
-        ForkServerError::ProcessDied(_) => {
-            ForkServerError::ProcessDied(Box::new(JoinError::Killed { signal: 9 }))
-        },
-        ForkServerError::System(_) => ForkServerError::System(system()),
-    }
-    #[cfg(feature = "process")]
-    JoinError {
-        JoinError::Panicked(_) => JoinError::Panicked(Panic::with_message(&name())),
-        JoinError::Failed(_) => JoinError::Failed(RemoteError::with_message(name())),
-        JoinError::Killed { .. } => JoinError::Killed { signal: 9 },
-        JoinError::Exited { .. } => JoinError::Exited { code: 1 },
-        JoinError::NotStarted { .. } => JoinError::NotStarted { code: 1 },
-        JoinError::Refused(_) => JoinError::Refused(name()),
-        JoinError::Reaped => JoinError::Reaped,
-        JoinError::ServerDied => JoinError::ServerDied,
-        JoinError::Arguments(_) => JoinError::Arguments(value().into()),
-        JoinError::Encode(_) => JoinError::Encode(value().into()),
-        JoinError::Unsent(_) => JoinError::Unsent(system()),
-        JoinError::Decode(_) => JoinError::Decode(value().into()),
-        JoinError::Taken => JoinError::Taken,
-        JoinError::System(_) => JoinError::System(system()),
-    }
-    #[cfg(feature = "process")]
-    BuildError {
-        BuildError::Workers { .. } => BuildError::Workers { found: 0, most: 9 },
-        BuildError::InFlight { .. } => BuildError::InFlight { found: 0, most: 9 },
-        BuildError::Spawn(_) => BuildError::Spawn(SpawnError::NotInProgram),
-        BuildError::Segment(_) => BuildError::Segment(CreateError::Name(NameError::Empty)),
-        BuildError::Entry(_) => BuildError::Entry(membership().into()),
-        BuildError::Initializer { .. } => BuildError::Initializer { message: name() },
-        BuildError::System(_) => BuildError::System(system()),
-    }
-    #[cfg(feature = "process")]
-    SubmitError {
-        SubmitError::Full => SubmitError::Full,
-        SubmitError::Encode(_) => SubmitError::Encode(value().into()),
-        SubmitError::TooLarge { .. } => SubmitError::TooLarge { size: 2, most: 1 },
-        SubmitError::NotInProgram => SubmitError::NotInProgram,
-        SubmitError::Closed => SubmitError::Closed,
-        SubmitError::Broken(_) => SubmitError::Broken(name()),
-        SubmitError::Fault(_) => SubmitError::Fault(membership().into()),
-    }
-    #[cfg(feature = "process")]
-    TaskError {
-        TaskError::Panicked(_) => TaskError::Panicked(Panic::with_message("no")),
-        TaskError::Failed(_) => TaskError::Failed(RemoteError::with_message(name())),
-        TaskError::WorkerDied { .. } => TaskError::WorkerDied {
-            signal: Some(9), code: None, oom: Some(true), started: true, attempts: 1,
-        },
-        TaskError::TimedOut { .. } => TaskError::TimedOut {
-            limit: std::time::Duration::from_secs(1), attempts: 1,
-        },
-        TaskError::Cancelled => TaskError::Cancelled,
-        TaskError::Arguments(_) => TaskError::Arguments(value().into()),
-        TaskError::Encode(_) => TaskError::Encode(value().into()),
-        TaskError::Decode(_) => TaskError::Decode(value().into()),
-        TaskError::TooLarge { .. } => TaskError::TooLarge { size: 2, most: 1 },
-        TaskError::Closed => TaskError::Closed,
-        TaskError::Broken(_) => TaskError::Broken(name()),
-        TaskError::Submit(_) => TaskError::Submit(SubmitError::Full),
-    }
-    #[cfg(feature = "process")]
     MapError {
         _ => MapError { index: 3, error: TaskError::Cancelled },
     }
 }
 
 #[cfg(feature = "process")]
-use crate::process::{
-    BuildError, CodecError, ForkServerError, JoinError, MapError, OptionError, Panic, RemoteError,
-    SpawnError, SubmitError, TaskError,
-};
+use crate::process::{CodecError, ForkServerError, MapError, OptionError, RemoteError, TaskError};
 
 #[test]
 fn every_error_begins_in_lower_case_and_has_no_full_stop() {

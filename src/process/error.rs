@@ -127,110 +127,58 @@ fn cure(error: SystemError) -> &'static str {
 /// What happened to an exit status.
 const STATUS_LOST: &str = "the fork server that was to report its exit status was killed";
 
-/// The error of a process that exited without a result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum JoinError {
-    /// The function panicked.
-    Panicked(Panic),
-    /// The function, started by [`try_spawn`](super::try_spawn) or its like, returned this error.
-    Failed(RemoteError),
-    /// A signal killed the process before it committed a result. A panic where panics abort is
-    /// `SIGABRT`.
-    Killed {
-        /// The signal.
-        signal: i32,
-    },
-    /// The process exited before the function returned.
-    Exited {
-        /// The exit code.
-        code: i32,
-    },
-    /// The process exited before it reached [`init`](super::init()).
-    NotStarted {
-        /// The exit code.
-        code: i32,
-    },
-    /// The process is not the program that spawned it, so it did not run the function. The message
-    /// says in what they differ.
-    Refused(String),
-    /// The process exited without a result, and its exit status is lost: other code in this process
-    /// waited for it (`waitpid(-1)`), or SIGCHLD is ignored.
-    Reaped,
-    /// The process exited without a result, and its exit status is lost: see
-    /// [`StatusError::ServerDied`].
-    ServerDied,
-    /// The arguments did not decode in the process.
-    Arguments(CodecError),
-    /// The result did not serialise in the process.
-    Encode(CodecError),
-    /// The result serialised but could not be sent: its bytes are more than memory or a limit
-    /// allows (`EFBIG`), or its handles live in more segments than a socket takes at once
-    /// (`EAGAIN`, some 70,000) or this user may have in flight (`ETOOMANYREFS`, the limit on open
-    /// files).
-    Unsent(SystemError),
-    /// The result does not decode here.
-    Decode(CodecError),
-    /// The outcome was taken by an earlier call.
-    Taken,
-    /// The system refused a request.
-    System(SystemError),
-}
-
-impl JoinError {
-    pub(super) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |error| Self::System(SystemError::new(what, &error))
-    }
-}
-
-impl fmt::Display for JoinError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Panicked(panic) => write!(f, "the process {panic}"),
-            Self::Failed(error) => write!(f, "the function failed: {error}"),
-            Self::Killed { signal } => write!(f, "the process was killed by signal {signal}"),
-            Self::Exited { code } => write!(
-                f,
-                "the process exited without a result, with code {code}; \
-                 did its function call exit?"
-            ),
-            Self::NotStarted { code } => write!(
-                f,
-                "the process exited before its function began, with code {code}; \
-                 does its main call process::init() first (or name init_test an existing test)?"
-            ),
-            Self::Refused(message) => write!(f, "the process refused the call: {message}"),
-            Self::Reaped => {
-                f.write_str("the process left no result, and other code took its exit status")
-            }
-            Self::ServerDied => write!(f, "the process left no result, and {STATUS_LOST}"),
-            Self::Arguments(error) => {
-                write!(f, "the arguments did not decode in the process: {error}")
-            }
-            Self::Encode(error) => {
-                write!(f, "the result did not serialise in the process: {error}")
-            }
-            Self::Unsent(_) => f.write_str("the process could not hand its result over"),
-            Self::Decode(_) => f.write_str("the result does not decode"),
-            Self::Taken => f.write_str("the result was already taken"),
-            Self::System(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for JoinError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Decode(error) => Some(error),
-            Self::Unsent(source) => Some(source),
-            // The text has the error, so the cause is the next.
-            Self::Failed(error) => error.source(),
-            _ => None,
-        }
-    }
-}
-
 plain_errors! {
+    /// The error of a process that exited without a result.
+    pub enum JoinError {
+        /// The function panicked.
+        Panicked(panic: Panic) => "the process {panic}",
+        /// The function, started by [`try_spawn`](super::try_spawn) or its like, returned this
+        /// error.
+        Failed(error: RemoteError) => "the function failed: {error}" through 0,
+        /// A signal killed the process before it committed a result. A panic where panics abort is
+        /// `SIGABRT`.
+        Killed {
+            /// The signal.
+            signal: i32,
+        } => "the process was killed by signal {signal}",
+        /// The process exited before the function returned.
+        Exited {
+            /// The exit code.
+            code: i32,
+        } => "the process exited without a result, with code {code}; did its function call exit?",
+        /// The process exited before it reached [`init`](super::init()).
+        NotStarted {
+            /// The exit code.
+            code: i32,
+        } => "the process exited before its function began, with code {code}; \
+              does its main call process::init() first (or name init_test an existing test)?",
+        /// The process is not the program that spawned it, so it did not run the function. The
+        /// message says in what they differ.
+        Refused(message: String) => "the process refused the call: {message}",
+        /// The process exited without a result, and its exit status is lost: other code in this
+        /// process waited for it (`waitpid(-1)`), or SIGCHLD is ignored.
+        Reaped => "the process left no result, and other code took its exit status",
+        /// The process exited without a result, and its exit status is lost: see
+        /// [`StatusError::ServerDied`].
+        ServerDied => "the process left no result, and {STATUS_LOST}",
+        /// The arguments did not decode in the process.
+        Arguments(error: CodecError) => "the arguments did not decode in the process: {error}",
+        /// The result did not serialise in the process.
+        Encode(error: CodecError) => "the result did not serialise in the process: {error}",
+        /// The result serialised but could not be sent: its bytes are more than memory or a limit
+        /// allows (`EFBIG`), or its handles live in more segments than a socket takes at once
+        /// (`EAGAIN`, some 70,000) or this user may have in flight (`ETOOMANYREFS`, the limit on
+        /// open files).
+        Unsent(source: SystemError) => "the process could not hand its result over" from 0,
+        /// The result does not decode here.
+        Decode(source: CodecError) => "the result does not decode" from 0,
+        /// The outcome was taken by an earlier call.
+        Taken => "the result was already taken",
+        ..
+        /// The system refused a request.
+        System(SystemError),
+    }
+
     /// The error of a join with a timeout.
     pub enum JoinTimeoutError {
         /// The process is still running. Nothing has changed: join again.
@@ -261,6 +209,12 @@ plain_errors! {
         ..
         /// The exit status is unknown.
         Status(StatusError) by ?,
+    }
+}
+
+impl JoinError {
+    pub(super) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::System(SystemError::new(what, &error))
     }
 }
 

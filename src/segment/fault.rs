@@ -247,7 +247,8 @@ macro_rules! errors {
 pub(crate) use errors;
 
 /// As [`errors`], without [`Fault`]. A variant may hold one value in parentheses; `from` names the
-/// field that is the error's source, 0 for that value. A text may have arguments. After `..` come
+/// field that is the error's source, 0 for that value; `through`, the field that the text has
+/// already, whose source is the error's. A text may have arguments. After `..` come
 /// variants that wrap another error, and say what it says; with `by ?` it converts into them.
 macro_rules! plain_errors {
     ($(
@@ -258,7 +259,7 @@ macro_rules! plain_errors {
                 $variant:ident
                 $({ $($(#[$of:meta])* $field:ident: $ty:ty),+ $(,)? })?
                 $(($held:ident: $holds:ty))?
-                => $text:literal $(($($argument:expr),+))? $(from $source:tt)?,
+                => $text:literal $(($($argument:expr),+))? $(from $source:tt)? $(through $told:tt)?,
             )*
             $(.. $($(#[$wraps:meta])* $wrapper:ident($inner:ty) $(by $mark:tt)?,)+)?
         }
@@ -288,8 +289,8 @@ macro_rules! plain_errors {
         impl std::error::Error for $name {
             fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
                 match self {
-                    $(Self::$variant { $($source: source,)? .. } => {
-                        $crate::segment::fault::source_of!($(source, $source)?)
+                    $(Self::$variant { $($source: source,)? $($told: told,)? .. } => {
+                        $crate::segment::fault::source_of!($(source, $source)? $(of told, $told)?)
                     })*
                     $($(Self::$wrapper(error) => std::error::Error::source(error),)+)?
                 }
@@ -332,6 +333,9 @@ macro_rules! source_of {
     };
     ($source:ident, $field:tt) => {
         Some($source)
+    };
+    (of $told:ident, $field:tt) => {
+        std::error::Error::source($told)
     };
 }
 pub(crate) use source_of;

@@ -39,6 +39,11 @@ plain! {
     PayloadShape: PayloadShape::none();
 }
 
+#[cfg(feature = "process")]
+plain! {
+    crate::process::Panic: crate::process::Panic::with_message("no");
+}
+
 impl<T: Sample> Sample for Box<T> {
     fn samples() -> Vec<Self> {
         T::samples().into_iter().map(Self::new).collect()
@@ -59,11 +64,6 @@ impl<T: Sample, U: Sample> Sample for (T, U) {
 
 pub(super) fn refused() -> io::Error {
     io::Error::from_raw_os_error(13)
-}
-
-#[cfg(feature = "process")]
-pub(super) fn system() -> SystemError {
-    SystemError::new("mmap of the segment", &refused())
 }
 
 pub(super) fn membership() -> MembershipError {
