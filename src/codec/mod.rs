@@ -93,20 +93,19 @@ pub(crate) fn encode_behind<T: Serialize + ?Sized>(
 }
 
 /// As [`encode`], behind the bytes that are there, which stay as they are if it fails.
-pub(crate) fn append<T: Serialize + ?Sized>(
-    bytes: &mut Vec<u8>,
+pub(crate) fn append<T: Serialize + ?Sized, O: Output>(
+    output: &mut O,
     value: &T,
 ) -> Result<(), ValueError> {
     REFUSED.set(None);
-    let before = bytes.len();
+    let before = output.len();
     let bounds = Bounds::new(before);
     let mut message = postcard::Serializer {
-        output: MessageOutput::new(std::mem::take(bytes), &bounds),
+        output: MessageOutput::new(&mut *output, &bounds),
     };
     let encoded = value.serialize(BoundedSerializer::new(&mut message, &bounds));
-    *bytes = message.output.into_bytes();
     encoded.map_err(|error| {
-        bytes.truncate(before);
+        output.truncate(before);
         refusal(&bounds, &error)
     })
 }

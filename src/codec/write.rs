@@ -7,42 +7,39 @@ use serde::ser::{
 };
 
 use super::bounds::Bounds;
+use super::plain::{Output, OutputFull};
 
 /// The bytes of a message.
-pub(super) struct MessageOutput<'b> {
-    bytes: Vec<u8>,
+pub(super) struct MessageOutput<'b, O> {
+    output: &'b mut O,
     bounds: &'b Bounds,
 }
 
-impl<'b> MessageOutput<'b> {
-    pub(super) fn new(bytes: Vec<u8>, bounds: &'b Bounds) -> Self {
-        Self { bytes, bounds }
-    }
-
-    pub(super) fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+impl<'b, O: Output> MessageOutput<'b, O> {
+    pub(super) fn new(output: &'b mut O, bounds: &'b Bounds) -> Self {
+        Self { output, bounds }
     }
 }
 
-impl postcard::ser_flavors::Flavor for MessageOutput<'_> {
-    type Output = Vec<u8>;
+impl<O: Output> postcard::ser_flavors::Flavor for MessageOutput<'_, O> {
+    type Output = ();
 
-    #[inline]
+    #[inline(always)]
     fn try_extend(&mut self, data: &[u8]) -> Result<(), postcard::Error> {
-        self.bytes.extend_from_slice(data);
-        self.bounds.set_place(self.bytes.len());
+        self.output
+            .append(data)
+            .map_err(|OutputFull| postcard::Error::SerializeBufferFull)?;
+        self.bounds.set_place(self.output.len());
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn try_push(&mut self, data: u8) -> Result<(), postcard::Error> {
-        self.bytes.push(data);
-        self.bounds.set_place(self.bytes.len());
-        Ok(())
+        self.try_extend(&[data])
     }
 
-    fn finalize(self) -> Result<Vec<u8>, postcard::Error> {
-        Ok(self.bytes)
+    fn finalize(self) -> Result<(), postcard::Error> {
+        Ok(())
     }
 }
 

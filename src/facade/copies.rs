@@ -48,9 +48,13 @@ pub(crate) fn append_bytes(from: &[AtomicU64], to: &mut Vec<u8>) {
         return;
     }
     to.reserve(size_of_val(from));
-    for word in from {
-        to.extend_from_slice(&word.load(Ordering::Relaxed).to_le_bytes());
+    let (room, _) = to.spare_capacity_mut().as_chunks_mut::<WORD>();
+    for (place, word) in room.iter_mut().zip(from) {
+        let bytes = word.load(Ordering::Relaxed).to_le_bytes();
+        *place = bytes.map(core::mem::MaybeUninit::new);
     }
+    // SAFETY: so much is reserved there, and was just written.
+    unsafe { to.set_len(to.len() + size_of_val(from)) };
 }
 
 /// Stores bytes to words, as many as there are places; the last word is filled with zeros.

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crossdock::object::{AttributeError, ObjectError, ObjectOptions, ObjectTimeoutError};
-use crossdock::{Dict, Namespace, Set};
+use crossdock::{Dict, Namespace, SegmentOptions, Set};
 
 use crate::support::watch;
 use crate::{dict, segment};
@@ -23,12 +23,39 @@ fn a_key_has_the_value_that_was_inserted_last() {
     assert_eq!((dict.len(), dict.contains_key("a")), (1, Ok(true)));
     let mut bytes = vec![9; 3];
     assert_eq!(dict.get_into("b", &mut bytes), Ok(false));
-    assert_eq!(bytes, [9; 3]);
+    assert_eq!(bytes, []);
     assert_eq!(dict.get_into("a", &mut bytes), Ok(true));
     assert_eq!(bytes, [2, 2, 3]);
     assert_eq!(dict.remove("a"), Ok(Some(vec![2, 3])));
     assert_eq!(dict.remove("a"), Ok(None));
     assert_eq!((dict.get("a"), dict.is_empty()), (Ok(None), true));
+}
+
+/// Also of keys that do not fit in a block, and behind longer ones, whose memory is used again.
+#[test]
+fn keys_of_any_length_are_told_apart() {
+    const LONGEST: usize = 300;
+    let segment = SegmentOptions::new().size(16 << 20).anonymous().unwrap();
+    let dict = segment
+        .create::<Dict<String, Vec<u8>>>("dict", 5_000)
+        .unwrap();
+    let key = |len: usize, last: &str| "k".repeat(len) + last;
+    for len in 0..LONGEST {
+        for (last, mark) in [("a", 1), ("b", 2)] {
+            assert_eq!(dict.insert(&key(len, last), &vec![mark; len]), Ok(true));
+        }
+    }
+    let mut bytes = Vec::new();
+    for len in (0..LONGEST).chain((0..LONGEST).rev()) {
+        for (last, mark) in [("a", 1), ("b", 2)] {
+            let (key, value) = (key(len, last), vec![mark; len]);
+            assert_eq!(dict.get_into(key.as_str(), &mut bytes), Ok(true));
+            assert!(bytes.ends_with(&value), "{len}");
+            assert_eq!(dict.get(key.as_str()), Ok(Some(value)), "{len}");
+        }
+        assert_eq!(dict.get_into(key(len, "c").as_str(), &mut bytes), Ok(false));
+        assert_eq!((bytes.len(), dict.contains_key("")), (0, Ok(false)));
+    }
 }
 
 #[test]

@@ -29,9 +29,9 @@
 //! as the root is the same. A reader that finds it neither there nor elsewhere has seen it removed:
 //! also if it was inserted again, into a slot that the reader had passed.
 
-use super::read::{Attempts, Content, WordBuffer};
+use super::read::{Attempts, Buffer, Content, WordBuffer};
 use super::write::{NewContent, SPARE, WriteError, Writer};
-use super::{Blocks, Corrupt, SlotWord, low, number_of};
+use super::{Blocks, Corrupt, Root, SlotWord, low, number_of};
 use crate::facade::{AtomicU64, Ordering, mutation};
 
 /// An encoded key.
@@ -79,6 +79,67 @@ impl<'k> Key<'k> {
     }
 }
 
+/// What is behind a key, which is compared and not copied.
+struct ValueOf<'b, 'k, B> {
+    key: &'b Key<'k>,
+    /// The words of the key that are still to come.
+    rest: &'k [u64],
+    is_same: bool,
+    out: &'b mut B,
+}
+
+impl<'b, 'k, B: Buffer> ValueOf<'b, 'k, B> {
+    #[inline(always)]
+    fn new(key: &'b Key<'k>, out: &'b mut B) -> Self {
+        Self {
+            key,
+            rest: key.words,
+            is_same: true,
+            out,
+        }
+    }
+
+    /// A content that was copied whole, without its key; `None` if it is another key's.
+    #[inline(always)]
+    fn found(&self, content: Content) -> Option<Content> {
+        let is_same = self.rest.is_empty() && (self.is_same || mutation(920));
+        let is_its = content.mark == self.key.mark() && is_same;
+        is_its.then_some(Content {
+            key_words: 0,
+            ..content
+        })
+    }
+}
+
+impl<B: Buffer> Buffer for ValueOf<'_, '_, B> {
+    #[inline(always)]
+    fn clear(&mut self) {
+        self.rest = self.key.words;
+        self.is_same = true;
+        self.out.clear();
+    }
+
+    #[inline(always)]
+    fn append(&mut self, words: &[AtomicU64]) {
+        let (mine, rest) = self.rest.split_at(self.rest.len().min(words.len()));
+        let (key, value) = words.split_at(mine.len());
+        self.rest = rest;
+        // ORDERING: Relaxed; the caller's words order it, as in `Buffer`.
+        let is_same = |(word, mine): (&AtomicU64, &u64)| word.load(Ordering::Relaxed) == *mine;
+        self.is_same &= key.iter().zip(mine).all(is_same);
+        self.out.append(value);
+    }
+}
+
+/// What a get met first: a slot with the fingerprint of the key.
+struct Candidate {
+    root: Root,
+    at: usize,
+    word: SlotWord,
+    /// What was copied of it, which is not of the key; `None` if the read failed.
+    content: Option<Content>,
+}
+
 /// Where a key is, or could be.
 struct Found {
     /// The index of its slot.
@@ -89,23 +150,70 @@ struct Found {
 
 impl Blocks<'_> {
     #[inline(always)]
-    pub(super) fn home(self, mark: u64) -> usize {
+    pub(super) fn home(&self, mark: u64) -> usize {
         low(mark) as usize & (self.slots - 1)
     }
 
-    /// Copies the key and up to `most` words of its value; `None` if there is no such key.
-    #[inline]
+    /// Copies up to `most` words of a key's value, and nothing of the key; `None` if there is no
+    /// such key.
+    #[inline(always)]
     pub(crate) fn get(
-        self,
+        &self,
         key: &Key<'_>,
         most: usize,
-        out: &mut impl WordBuffer,
+        out: &mut impl Buffer,
+    ) -> Result<Option<Content>, Corrupt> {
+        let root = self.root();
+        let (_, slots) = self.table(root);
+        let mut found = None;
+        if let Some((at, word, block)) = self.candidate(slots, key, self.home(key.mark())) {
+            let mut value = ValueOf::new(key, out);
+            let content = self.copy_out(&slots[at], word, block, most, &mut value);
+            found = content.and_then(|content| value.found(content));
+            if found.is_none() && !mutation(921) {
+                let first = Candidate {
+                    root,
+                    at,
+                    word,
+                    content,
+                };
+                return self.get_again(Some(first), key, most, out);
+            }
+        }
+        match self.is_current(root) {
+            true => Ok(found),
+            false => self.get_again(None, key, most, out),
+        }
+    }
+
+    /// The same, if the first candidate is not the key, or could not be read, or the root has
+    /// changed.
+    #[cold]
+    #[inline(never)]
+    fn get_again(
+        self,
+        mut first: Option<Candidate>,
+        key: &Key<'_>,
+        most: usize,
+        out: &mut impl Buffer,
     ) -> Result<Option<Content>, Corrupt> {
         let mut attempts = Attempts::new();
         loop {
-            let root = self.root();
+            let root = first
+                .as_ref()
+                .map_or_else(|| self.root(), |first| first.root);
             let (_, slots) = self.table(root);
-            let found = self.probe(slots, key, most, out);
+            let found = match first.take() {
+                None => self.probe(slots, self.home(key.mark()), key, most, out),
+                Some(Candidate {
+                    at, word, content, ..
+                }) => match content {
+                    Some(content) if self.is_another(&content, &slots[at], word) => {
+                        self.probe(slots, (at + 1) & (slots.len() - 1), key, most, out)
+                    }
+                    _ => Err(word),
+                },
+            };
             match found {
                 Ok(found) if self.is_current(root) => return Ok(found),
                 Ok(_) => {}
@@ -114,35 +222,59 @@ impl Blocks<'_> {
         }
     }
 
-    /// The key in a table, or the word of the slot at which the read failed.
+    /// Whether a content that is not of the key is of another one: not of a later content of the
+    /// block, while the slot names another block.
+    fn is_another(self, content: &Content, slot: &AtomicU64, word: SlotWord) -> bool {
+        mutation(862) || self.is_still_named(content, slot, word)
+    }
+
+    /// The first slot from `at` on whose fingerprint is the key's, its word and block; `None` if
+    /// there is none before an empty one.
     #[inline(always)]
-    fn probe(
-        self,
+    fn candidate(
+        &self,
         slots: &[AtomicU64],
         key: &Key<'_>,
-        most: usize,
-        out: &mut impl WordBuffer,
-    ) -> Result<Option<Content>, SlotWord> {
-        let mut at = self.home(key.mark());
+        mut at: usize,
+    ) -> Option<(usize, SlotWord, u32)> {
         for _ in 0..slots.len() {
             let word = Self::slot(&slots[at]);
             if word.is_empty() {
-                return Ok(None);
+                return None;
             }
             if word.has(key.fingerprint())
                 && let Some(block) = word.block()
             {
-                let content = self.copy_out(&slots[at], word, block, most, out);
-                let content = content.ok_or(word)?;
-                if key.is_of(&content, out.words()) {
-                    return Ok(Some(content));
-                }
-                // Another key of that fingerprint, or a key of the block's next content.
-                if !mutation(862) && !self.is_still_named(&content, &slots[at], word) {
-                    return Err(word);
-                }
+                return Some((at, word, block));
             }
             at = (at + 1) & (slots.len() - 1);
+        }
+        None
+    }
+
+    /// The key in a table, from a slot on, or the word of the slot at which the read failed.
+    fn probe(
+        &self,
+        slots: &[AtomicU64],
+        mut from: usize,
+        key: &Key<'_>,
+        most: usize,
+        out: &mut impl Buffer,
+    ) -> Result<Option<Content>, SlotWord> {
+        for _ in 0..slots.len() {
+            let Some((at, word, block)) = self.candidate(slots, key, from) else {
+                return Ok(None);
+            };
+            let mut value = ValueOf::new(key, out);
+            let content = self.copy_out(&slots[at], word, block, most, &mut value);
+            let content = content.ok_or(word)?;
+            if let Some(found) = value.found(content) {
+                return Ok(Some(found));
+            }
+            if !self.is_another(&content, &slots[at], word) {
+                return Err(word);
+            }
+            from = (at + 1) & (slots.len() - 1);
         }
         Ok(None)
     }

@@ -383,14 +383,14 @@ impl BlocksState {
 impl<'a> Blocks<'a> {
     /// The root as it is now.
     #[inline(always)]
-    fn root(self) -> Root {
+    fn root(&self) -> Root {
         // ORDERING: Acquire; pairs with (V5) in `flip`.
         Root(self.state.root.0.load(ordering(Ordering::Acquire, 850)))
     }
 
     /// The length of a table, and its slots.
     #[inline(always)]
-    fn table(self, root: Root) -> (&'a AtomicU64, &'a [AtomicU64]) {
+    fn table(&self, root: Root) -> (&'a AtomicU64, &'a [AtomicU64]) {
         let from = root.table() * (self.slots + 1);
         let table = &self.tables[from..=from + self.slots];
         (&table[0], &table[1..])
@@ -398,10 +398,11 @@ impl<'a> Blocks<'a> {
 
     /// The words of a block; `None` if there is no such one.
     #[inline(always)]
-    fn block(self, block: u32) -> Option<&'a [AtomicU64]> {
+    fn block(&self, block: u32) -> Option<&'a [AtomicU64]> {
         let size = HEADER + self.payload;
-        let from = (block as usize).checked_mul(size)?;
-        self.blocks.get(from..from + size)
+        // A block's number has 32 bits, and a block fewer than 2^29 words.
+        let from = (block as usize).wrapping_mul(size);
+        self.blocks.get(from..)?.get(..size)
     }
 
     /// The number of blocks.
@@ -411,7 +412,7 @@ impl<'a> Blocks<'a> {
 
     /// The number of words of content that a block's header announces: those of the key, and all.
     #[inline(always)]
-    fn content_words(self, lengths: u64, mark: u64) -> (usize, usize) {
+    fn content_words(&self, lengths: u64, mark: u64) -> (usize, usize) {
         let key = match self.shape {
             Shape::Index => words_of((mark >> 32) as usize),
             Shape::List | Shape::Single => 0,
@@ -430,7 +431,8 @@ fn low(word: u64) -> u32 {
 /// The number of words that so many bytes take.
 #[inline(always)]
 pub(crate) fn words_of(bytes: usize) -> usize {
-    bytes.div_ceil(size_of::<u64>())
+    // No value has nearly as many bytes as `usize` can count.
+    bytes.wrapping_add(size_of::<u64>() - 1) / size_of::<u64>()
 }
 
 #[cfg(all(test, loom))]

@@ -42,7 +42,7 @@ pub(crate) struct Content {
     pub(crate) version: Version,
     /// The length of its key and its hash, or its number.
     pub(crate) mark: u64,
-    /// The number of words of its key, which come first.
+    /// The number of words of its key, which were copied first.
     pub(crate) key_words: usize,
     /// The number of bytes of its value.
     pub(crate) len: usize,
@@ -108,7 +108,7 @@ fn copy(words: &[AtomicU64], left: &mut usize, out: &mut impl Buffer) {
 impl<'a> Blocks<'a> {
     /// Whether the root is still the same, after all that was loaded before.
     #[inline(always)]
-    pub(super) fn is_current(self, root: Root) -> bool {
+    pub(super) fn is_current(&self, root: Root) -> bool {
         // ORDERING: Relaxed; an acquire fence, or an Acquire load, is before it.
         mutation(849) || self.state.root.0.load(Ordering::Relaxed) == root.0
     }
@@ -124,9 +124,9 @@ impl<'a> Blocks<'a> {
     /// Copies the content of the block that a slot was found to name, up to `most` words behind the
     /// key; `None` if it was changed meanwhile, or is none. It was committed, though for another
     /// slot maybe, or the slot named it after its version was loaded.
-    #[inline]
+    #[inline(always)]
     pub(super) fn copy_out(
-        self,
+        &self,
         slot: &AtomicU64,
         word: SlotWord,
         block: u32,
@@ -134,22 +134,49 @@ impl<'a> Blocks<'a> {
         out: &mut impl Buffer,
     ) -> Option<Content> {
         let words = self.block(block)?;
+        let [version_word, lengths, _, mark, content @ ..] = words else {
+            return None;
+        };
         // ORDERING: Acquire; pairs with (V2) and (V4).
-        let version = Version(words[0].load(ordering(Ordering::Acquire, 843)));
+        let version = Version(version_word.load(ordering(Ordering::Acquire, 843)));
         if !version.is_committed() && !Self::is_still(slot, word) && !mutation(846) {
             return None;
         }
         // ORDERING: Relaxed; (V1) and (V2) order the words.
         let relaxed = Ordering::Relaxed;
-        let [lengths, mut next_version, mark] = [1, 2, 3].map(|word| words[word].load(relaxed));
+        let (lengths, mark) = (lengths.load(relaxed), mark.load(relaxed));
         let (key_words, all) = self.content_words(lengths, mark);
-        if all > self.ring.len().saturating_mul(self.payload) {
-            return None;
-        }
-        let mut left = all.min(key_words.saturating_add(most));
+        let wanted = all.min(key_words.saturating_add(most));
         out.clear();
+        match content.get(..wanted) {
+            // ORDERING: Relaxed; (V1) and (V2) order it.
+            Some(content) => out.append(content),
+            None if all > self.ring.len().saturating_mul(self.payload) => return None,
+            None => self.copy_parts(words, wanted, out)?,
+        }
+        // ORDERING: Acquire; pairs with (V1).
+        if !mutation(844) {
+            fence(Ordering::Acquire);
+        }
+        let now = Version(version_word.load(relaxed));
+        (now.is_of_same_content(version) || mutation(845)).then_some(Content {
+            block,
+            version,
+            mark,
+            key_words,
+            len: low(lengths) as usize,
+        })
+    }
+
+    /// Copies so many words of the block and of those that it goes on in; `None` as `copy_out`.
+    #[inline(never)]
+    fn copy_parts(self, words: &[AtomicU64], wanted: usize, out: &mut impl Buffer) -> Option<()> {
+        // ORDERING: Relaxed; (V1) and (V2) order the words.
+        let relaxed = Ordering::Relaxed;
+        let mut left = wanted;
+        let mut next = (words[1].load(relaxed) >> 32) as u32;
+        let mut next_version = words[2].load(relaxed);
         copy(&words[HEADER..], &mut left, out);
-        let mut next = (lengths >> 32) as u32;
         while left > 0 {
             let part = self.block(next.checked_sub(1)?)?;
             // ORDERING: Acquire; pairs with (V2).
@@ -166,18 +193,7 @@ impl<'a> Blocks<'a> {
             }
             next_version = further;
         }
-        // ORDERING: Acquire; pairs with (V1).
-        if !mutation(844) {
-            fence(Ordering::Acquire);
-        }
-        let now = Version(words[0].load(relaxed));
-        (now.is_of_same_content(version) || mutation(845)).then_some(Content {
-            block,
-            version,
-            mark,
-            key_words,
-            len: low(lengths) as usize,
-        })
+        Some(())
     }
 
     /// Whether a slot still is the same word.

@@ -7,8 +7,9 @@ use std::marker::PhantomData;
 use super::iter::{KeyedValue, entry_of};
 use super::store::{Store, decode, encode, value_bytes, with_scratch};
 use super::{Iter, KeyOf, Keys, ObjectError, ObjectOptions, Stored, Values};
+use crate::algorithm::blocks::index::Key;
 use crate::algorithm::blocks::layout::BlocksLayout;
-use crate::algorithm::blocks::read::Content;
+use crate::algorithm::blocks::read::{Buffer, Content};
 use crate::algorithm::blocks::{Blocks, Shape};
 use crate::codec;
 use crate::format::{Kind, PayloadShape};
@@ -69,7 +70,7 @@ impl<K: Stored, V: Stored> Dict<K, V> {
     }
 
     /// Copies the encoded value of a key into `bytes`, in place of what is there, and returns
-    /// whether there is one; `bytes` stays as it is if not. Never blocks.
+    /// whether there is one; `bytes` is empty if not. Never blocks.
     ///
     /// # Errors
     ///
@@ -80,12 +81,15 @@ impl<K: Stored, V: Stored> Dict<K, V> {
         key: &Q,
         bytes: &mut Vec<u8>,
     ) -> Result<bool, ObjectError> {
-        let found = self.look_up(key, usize::MAX, |content, words| {
-            bytes.clear();
-            bytes.extend_from_slice(value_bytes(content, words));
-            Ok(())
+        bytes.clear();
+        let content = with_scratch(|scratch| {
+            let (key, ..) = scratch.key::<K, Q>(key)?;
+            self.content(&key, usize::MAX, bytes)
         });
-        Ok(found?.is_some())
+        let (content, _) = content?;
+        // The last word may end with zeros.
+        bytes.truncate(content.map_or(0, |content| content.len));
+        Ok(content.is_some())
     }
 
     /// Returns whether there is such a key. Never blocks. The answer may be stale when it is
@@ -345,14 +349,32 @@ impl<K: Stored, V: Stored> Dict<K, V> {
     ) -> Result<(Option<R>, u32), ObjectError> {
         with_scratch(|scratch| {
             let (key, _, words) = scratch.key::<K, Q>(key)?;
-            let get = |blocks: Blocks<'_>, seen| (blocks.get(&key, most, words), seen);
-            let (content, seen) = self.store.read_seen(get)?;
-            match content {
-                Ok(Some(content)) => found(&content, words).map(|found| (Some(found), seen)),
-                Ok(None) => Ok((None, seen)),
-                Err(corrupt) => Err(self.store.corrupt(corrupt)),
-            }
+            let (content, seen) = self.content(&key, most, words)?;
+            let found = content.map(|content| found(&content, words)).transpose()?;
+            Ok((found, seen))
         })
+    }
+
+    /// Copies up to `most` words of a key's value, if there is one.
+    #[inline(always)]
+    fn content(
+        &self,
+        key: &Key<'_>,
+        most: usize,
+        out: &mut impl Buffer,
+    ) -> Result<(Option<Content>, u32), ObjectError> {
+        let (content, seen) = match self.store.generations() {
+            // No closure that both have: what is called from two places is not inlined.
+            None => (self.store.first().blocks().get(key, most, out), 0),
+            Some(generations) => {
+                let get = |blocks: Blocks<'_>, seen| (blocks.get(key, most, out), seen);
+                self.store.read_managed(generations, get)?
+            }
+        };
+        match content {
+            Ok(content) => Ok((content, seen)),
+            Err(corrupt) => Err(self.store.corrupt(corrupt)),
+        }
     }
 
     /// Sets a value if `accepts` what there is; returns whether its key is new, `None` if

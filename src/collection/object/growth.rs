@@ -94,7 +94,7 @@ impl Drop for Generations {
 
 impl Store {
     /// Reads an object of a manager.
-    #[inline]
+    #[inline(never)]
     pub(super) fn read_managed<R>(
         &self,
         generations: &Generations,

@@ -102,6 +102,7 @@ mod dict;
 mod error;
 mod growth;
 mod iter;
+mod key;
 mod list;
 mod namespace;
 mod options;

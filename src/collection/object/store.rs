@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::growth::Generations;
+use super::key::KeyMemory;
 use super::words::ObjectWords;
 use super::{KeyOf, ObjectError, ObjectTimeoutError, Stored};
 use crate::Deadline;
@@ -299,7 +300,7 @@ impl WordBuffer for Vec<u64> {
 #[derive(Default)]
 pub(super) struct Scratch {
     bytes: Vec<u8>,
-    key: Vec<u64>,
+    key: KeyMemory,
     pub(super) words: Vec<u64>,
 }
 
@@ -316,8 +317,8 @@ pub(super) fn with_scratch<R>(operation: impl FnOnce(&mut Scratch) -> R) -> R {
     let kept = SCRATCH.try_with(Cell::take).ok().flatten();
     let mut scratch = kept.unwrap_or_default();
     let result = operation(&mut scratch);
-    let words = scratch.words.capacity() + scratch.key.capacity();
-    if scratch.bytes.capacity() + words * size_of::<u64>() <= MOST_KEPT {
+    let words = scratch.words.capacity() * size_of::<u64>();
+    if scratch.bytes.capacity() + scratch.key.room() + words <= MOST_KEPT {
         // It is freed if the thread ends.
         let _ = SCRATCH.try_with(|kept| kept.set(Some(scratch)));
     }
@@ -331,26 +332,13 @@ impl Scratch {
         &mut self,
         key: &Q,
     ) -> Result<(Key<'_>, &mut Vec<u8>, &mut Vec<u64>), ObjectError> {
-        self.bytes.clear();
-        codec::append(&mut self.bytes, key)?;
-        let len = self.bytes.len();
-        self.key.clear();
-        let (whole, rest) = self.bytes.as_chunks::<8>();
-        self.key
-            .extend(whole.iter().map(|word| u64::from_le_bytes(*word)));
-        if !rest.is_empty() {
-            let mut last = [0; 8];
-            last[..rest.len()].copy_from_slice(rest);
-            self.key.push(u64::from_le_bytes(last));
-        }
-        let Ok(len) = u32::try_from(len) else {
-            let asked = len as u64;
-            return Err(ObjectError::Full {
+        match self.key.encode(key)? {
+            Ok(key) => Ok((key, &mut self.bytes, &mut self.words)),
+            Err(asked) => Err(ObjectError::Full {
                 asked,
                 free: u32::MAX.into(),
-            });
-        };
-        Ok((Key::new(&self.key, len), &mut self.bytes, &mut self.words))
+            }),
+        }
     }
 
     /// Encodes a value; returns its bytes, and memory for words.

@@ -8,6 +8,7 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossdock::array::Init;
+use crossdock::object::ObjectOptions;
 use crossdock::queue::spsc::{Consumer, Producer, Spsc};
 use crossdock::queue::{Queue, WorkQueue};
 use crossdock::snapshot::{Reader, Writer};
@@ -22,6 +23,8 @@ pub(crate) type Operation = fn(&World) -> bool;
 
 /// The places for participants, which is how many cells a [`ShardedCounter`] has.
 const PARTICIPANTS: u32 = 128;
+/// A key.
+const PAGE: &str = "/pages/index.htm";
 /// How long arrays are, and what they are held to: the paths that end with it are as long.
 const LEN: usize = 1024;
 
@@ -54,6 +57,8 @@ pub(crate) struct World {
     snapshot: RefCell<(Writer<u64>, Reader<u64>)>,
     /// With the keys 0 to 63.
     dict: Dict<u64, u64>,
+    /// With the key `PAGE` and a value of 100 bytes.
+    pages: Dict<String, String>,
     list: List<u64>,
     shared: Shared<u64>,
     encoded: RefCell<Vec<u8>>,
@@ -102,6 +107,12 @@ impl World {
                 let dict = segment.create::<Dict<u64, u64>>("dict", 128)?;
                 (0..64).try_for_each(|key| dict.insert(&key, &key).map(drop))?;
                 dict
+            },
+            pages: {
+                let pages = segment
+                    .create::<Dict<_, _>>("pages", ObjectOptions::new(16).bytes_each(128))?;
+                pages.insert(&PAGE.to_owned(), &"x".repeat(100))?;
+                pages
             },
             list: segment.create("list", 16)?,
             shared: segment.create("shared", 7)?,
@@ -327,6 +338,11 @@ paths! {
     fn dict_get_into(world) {
         let mut encoded = world.encoded.borrow_mut();
         world.dict.get_into(&7, &mut encoded).is_ok_and(|found| found)
+    }
+
+    fn dict_get_into_of_100_bytes(world) {
+        let mut encoded = world.encoded.borrow_mut();
+        world.pages.get_into(PAGE, &mut encoded).is_ok_and(|found| found)
     }
 
     fn dict_insert(world) {

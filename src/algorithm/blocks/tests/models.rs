@@ -25,7 +25,9 @@ mutants! {
         855 "a version is committed before the slot",
         861 "a sweep frees nothing";
     model_blocks_a_key_that_stays_is_found:
-        862 "a block of another key means that the key is not there";
+        862 "a block of another key means that the key is not there",
+        920 "a key is not compared",
+        921 "only the first candidate is looked at";
     model_blocks_a_key_that_stays_is_found_while_the_table_is_rebuilt:
         848 "a reader does not acquire the slot",
         849 "no second look at the root",
