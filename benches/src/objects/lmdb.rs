@@ -1,8 +1,8 @@
-//! LMDB through heed: a transaction for each call.
+//! LMDB through heed: a transaction for each call, or one for many gets.
 
 use crossdock_cli::Failure;
 use heed::types::Bytes;
-use heed::{Database, Env, EnvFlags, EnvOpenOptions};
+use heed::{Database, Env, EnvFlags, EnvOpenOptions, RoTxn, WithTls};
 
 use super::{Key, Map, Place};
 
@@ -42,6 +42,40 @@ impl Map for Lmdb {
     fn get(&mut self, key: &Key, bytes: &mut Vec<u8>) -> Result<bool, Failure> {
         let look = self.env.read_txn().map_err(Failure::worker)?;
         let found = self.map.get(&look, key).map_err(Failure::worker)?;
+        bytes.clear();
+        bytes.extend_from_slice(found.unwrap_or_default());
+        Ok(found.is_some())
+    }
+}
+
+/// The same, but gets without a change between them share a transaction: they see no change that
+/// another process makes meanwhile.
+pub(super) struct LmdbKept {
+    /// Dropped before the store.
+    look: Option<RoTxn<'static, WithTls>>,
+    store: Lmdb,
+}
+
+impl Map for LmdbKept {
+    fn open(place: &Place) -> Result<Self, Failure> {
+        let store = Lmdb::open(place)?;
+        Ok(Self { look: None, store })
+    }
+
+    fn put(&mut self, key: &Key, value: &[u8]) -> Result<(), Failure> {
+        self.look = None;
+        self.store.put(key, value)
+    }
+
+    fn get(&mut self, key: &Key, bytes: &mut Vec<u8>) -> Result<bool, Failure> {
+        let look = match &self.look {
+            Some(look) => look,
+            None => {
+                let look = self.store.env.clone().static_read_txn();
+                self.look.insert(look.map_err(Failure::worker)?)
+            }
+        };
+        let found = self.store.map.get(look, key).map_err(Failure::worker)?;
         bytes.clear();
         bytes.extend_from_slice(found.unwrap_or_default());
         Ok(found.is_some())

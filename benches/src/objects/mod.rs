@@ -1,6 +1,7 @@
 //! Shared objects beside the stores that processes share values through: what a call costs, and
 //! what becomes of the others when a writer is killed.
 
+mod bare;
 #[cfg(boost_map)]
 mod boost;
 #[cfg(feature = "stores")]
@@ -85,7 +86,8 @@ pub(crate) struct Toll {
 enum Subject {
     Rust {
         speed: fn(Duration) -> Result<Speed, Failure>,
-        kill: fn() -> Result<Toll, Failure>,
+        /// `None` of what another row's kills show, or of what promises nothing.
+        kill: Option<fn() -> Result<Toll, Failure>>,
         /// Why it is not here, if it is not.
         absent: fn() -> Option<String>,
     },
@@ -100,8 +102,17 @@ enum Subject {
 const fn of<M: Map>(absent: fn() -> Option<String>) -> Subject {
     Subject::Rust {
         speed: speed::<M>,
-        kill: trial::once::<M>,
+        kill: Some(trial::once::<M>),
         absent,
+    }
+}
+
+/// What is measured, and whose writers are not killed.
+const fn measured<M: Map>() -> Subject {
+    Subject::Rust {
+        speed: speed::<M>,
+        kill: None,
+        absent: || None,
     }
 }
 
@@ -112,6 +123,8 @@ const fn here<M: Map>() -> Subject {
 #[cfg(feature = "stores")]
 const LMDB: Subject = here::<lmdb::Lmdb>();
 #[cfg(feature = "stores")]
+const LMDB_KEPT: Subject = measured::<lmdb::LmdbKept>();
+#[cfg(feature = "stores")]
 const REDB: Subject = here::<redb::Redb>();
 #[cfg(feature = "stores")]
 const SLED: Subject = here::<sled::Sled>();
@@ -119,6 +132,8 @@ const SLED: Subject = here::<sled::Sled>();
 const REDIS: Subject = of::<redis::Redis>(redis::absent);
 #[cfg(not(feature = "stores"))]
 const LMDB: Subject = Subject::Absent("the feature `stores`");
+#[cfg(not(feature = "stores"))]
+const LMDB_KEPT: Subject = LMDB;
 #[cfg(not(feature = "stores"))]
 const REDB: Subject = LMDB;
 #[cfg(not(feature = "stores"))]
@@ -132,12 +147,15 @@ const BOOST: Subject = Subject::Absent("Boost's headers, a C++ compiler and the 
 
 /// The names of those that goals are held against.
 pub(crate) const OURS: &str = "crossdock `Dict`";
+pub(crate) const BARE: &str = "a bare table, the floor";
 pub(crate) const OF_LMDB: &str = "LMDB (heed)";
 pub(crate) const MANAGER: &str = "Python `Manager().dict`";
 
-const SUBJECTS: [(&str, Subject); 7] = [
+const SUBJECTS: [(&str, Subject); 9] = [
     (OURS, here::<ours::Ours>()),
+    (BARE, measured::<bare::Bare>()),
     (OF_LMDB, LMDB),
+    ("LMDB (heed), one transaction", LMDB_KEPT),
     ("redb, one process", REDB),
     ("sled, one process", SLED),
     ("Boost `map` under a mutex", BOOST),
@@ -220,7 +238,9 @@ fn maps(effort: &Effort, step: &impl Fn()) -> Result<Vec<Stored>, Failure> {
         for _ in 0..effort.kills {
             step();
             match subject {
-                Subject::Rust { kill, .. } if is_here => tolls.push(kill()?),
+                Subject::Rust {
+                    kill: Some(kill), ..
+                } if is_here => tolls.push(kill()?),
                 Subject::Python if is_here => tolls.push(python_kill()?),
                 _ => {}
             }

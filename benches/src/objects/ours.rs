@@ -14,7 +14,7 @@ use serde::ser::{Serialize, Serializer};
 use super::{KEYS, Key, Map, Place, VALUE, key, timed};
 use crate::work::Way;
 
-pub(super) struct Ours(Dict<Key, Bytes>);
+pub(super) struct Ours(Dict<KeyBytes, Bytes>);
 
 /// Bytes as serde has them, not a sequence of numbers.
 #[derive(Debug)]
@@ -44,6 +44,25 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
+/// A key, likewise.
+#[derive(Debug)]
+struct KeyBytes(Key);
+
+impl Serialize for KeyBytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = Bytes::deserialize(deserializer)?.0;
+        let key = Key::try_from(bytes);
+        key.map(Self)
+            .map_err(|_| serde::de::Error::custom("a key of another length"))
+    }
+}
+
 const SIZE: u64 = 64 << 20;
 /// The bytes of a key and a value, encoded.
 const BYTES_EACH: u64 = 128;
@@ -65,12 +84,12 @@ impl Map for Ours {
     }
 
     fn put(&mut self, key: &Key, value: &[u8]) -> Result<(), Failure> {
-        self.0.insert(key, &Bytes(value.to_vec()))?;
+        self.0.insert(&KeyBytes(*key), &Bytes(value.to_vec()))?;
         Ok(())
     }
 
     fn get(&mut self, key: &Key, bytes: &mut Vec<u8>) -> Result<bool, Failure> {
-        Ok(self.0.get_into(key, bytes)?)
+        Ok(self.0.get_into(&KeyBytes(*key), bytes)?)
     }
 
     /// Without the length that the encoding begins with, which is one byte of all values here.
@@ -90,6 +109,7 @@ const fn way(
 /// Calls of objects with what they encode and decode.
 pub(super) const CALLS: &[Way] = &[
     way("get", "`Dict::get`, which decodes a `String`", get),
+    way("array", "`Dict::get_into` of a key `[u8; 16]`", array),
     way("absent", "`Dict::get` of a key that is not there", absent),
     way("update", "`Dict::update` of a `u64`", update),
     way("push", "`List::push` of a `u64`", push),
@@ -135,6 +155,16 @@ fn get(time: Duration) -> Result<f64, Failure> {
     let dict = filled()?;
     timed(time, || {
         black_box(dict.get(&draw())?);
+        Ok(())
+    })
+}
+
+/// Serde has the key as 16 numbers, not as bytes.
+fn array(time: Duration) -> Result<f64, Failure> {
+    let dict = filled()?;
+    let mut bytes = Vec::new();
+    timed(time, || {
+        black_box(dict.get_into(&draw(), &mut bytes)?);
         Ok(())
     })
 }

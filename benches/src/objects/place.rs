@@ -31,7 +31,6 @@ impl Place {
         })
     }
 
-    #[cfg(feature = "stores")]
     pub(super) fn directory(&self) -> &Path {
         &self.directory
     }
