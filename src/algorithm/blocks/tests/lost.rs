@@ -352,7 +352,7 @@ fn model_blocks_a_sweep_that_a_former_owner_disturbs_begins_again() {
             shared.start(2, None, |other| {
                 let lock = other.object.state().lock();
                 let never = Deadline::never();
-                let held = lock.lock(tag(1), &other.registry.liveness(1), &never);
+                let held = lock.lock(&other.registry.liveness(1), &never);
                 assert!(held.is_ok());
                 other.reap();
                 assert_eq!(other.store(2, 7), Ok(Some(1)));

@@ -127,7 +127,7 @@ fn model_manager_two_deaths_of_grower_and_collector_leave_one_object() {
             }),
             growing.start(2, second, |collector| {
                 let manager = collector.base.manager();
-                let room = manager.room(tag(2), &KernelLiveness(2), &mut Extents::default());
+                let room = manager.room(&KernelLiveness(2), &mut Extents::default());
                 room.expect("it is a participant");
             }),
         ]);
