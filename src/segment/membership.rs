@@ -347,7 +347,8 @@ impl Membership {
             dead = Some((tag, trace::Obituary::of(mapping, tag)));
             visit(mapping, tag, me)
         });
-        // Only now: other code runs here, and may use the segment.
+        // Only now: other code runs here, and may use the segment. Of several helpers only the last
+        // one tells.
         if let (Reaped::Freed, Some((tag, obituary))) = (&reaped, dead) {
             stats::count(mapping, SlowEvent::Reaping);
             trace::participant_reaped(mapping, tag, &obituary);
@@ -360,7 +361,7 @@ impl Membership {
         let mut reaping = Reaping::default();
         for index in 0..mapping.geometry().participants {
             match Self::reap_one(locks, index, me) {
-                Reaped::None => {}
+                Reaped::None | Reaped::FreedByAnother => {}
                 Reaped::Freed => reaping.freed += 1,
                 Reaped::Stuck => reaping.stuck += 1,
             }

@@ -171,8 +171,10 @@ pub(crate) enum Joined {
 pub(crate) enum Reaped {
     /// No dead participant has this index.
     None,
-    /// The index was freed, by this helper or another.
+    /// The index was freed, by this helper.
     Freed,
+    /// The index was freed, by another helper meanwhile.
+    FreedByAnother,
     /// Something the dead participant may hold is of a kind that this version does not know; the
     /// index stays DEAD.
     Stuck,
@@ -359,8 +361,10 @@ where
                 word.store(EntryState::free(tag).0, Ordering::Release);
             }
         }
-        self.replace(index, EntryState::dead(tag), EntryState::free(tag));
-        Reaped::Freed
+        match self.replace(index, EntryState::dead(tag), EntryState::free(tag)) {
+            true => Reaped::Freed,
+            false => Reaped::FreedByAnother,
+        }
     }
 
     /// Leaves: `visit` recovers what `me` still holds; then the index is free.

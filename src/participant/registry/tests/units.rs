@@ -239,6 +239,22 @@ fn a_dead_index_is_freed_once_everything_is_given_back_and_not_before() {
 }
 
 #[test]
+fn of_two_helpers_that_reap_an_index_one_frees_it() {
+    let room = Room::new([0]);
+    room.join().unwrap();
+    room.kill(0);
+    let registry = room.registry();
+    let reap = |visit: &dyn Fn()| {
+        registry.reap(0, Tag::new(5, 1), &room.bytes, |_| {
+            visit();
+            true
+        })
+    };
+    let last = reap(&|| assert_eq!(reap(&|| {}), Reaped::Freed));
+    assert_eq!(last, Reaped::FreedByAnother);
+}
+
+#[test]
 fn a_participant_does_not_reap_itself() {
     let room = Room::new([0]);
     let me = room.join().unwrap();
