@@ -63,11 +63,10 @@ impl PoolSegment {
         let running = (in_flight, all);
         let places = usize::try_from(all).unwrap_or(usize::MAX) * PLACE_WORDS;
         // A slot of the queue takes 8 bytes of its own, at most 16 as they are a power of two.
-        let size = cells * 2 * (CELL_STRIDE + 16)
-            + (places * size_of::<u64>()) as u64
-            + PoolTasks::len(running);
+        let beside = (places * size_of::<u64>()) as u64 + PoolTasks::len(running) + (1 << 20);
+        let size = cells.saturating_mul(2 * (CELL_STRIDE + 16));
         let segment = SegmentOptions::new()
-            .size(size + (1 << 20))
+            .size(size.saturating_add(beside))
             // What is not used takes no memory, and no time to get it.
             .reserve(false)
             .participants(all * 2 + 6)

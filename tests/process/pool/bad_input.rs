@@ -1,6 +1,7 @@
 //! What pools refuse, and what tasks do that they should not.
 
 use crossdock::process::{BuildError, Pool, StartMethod, SubmitError, TaskError};
+use crossdock::segment::CreateError;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{NEVER, builder, pool, square};
@@ -18,6 +19,11 @@ fn sizes_that_no_pool_has_are_refused() {
         let refused = builder(1).in_flight(found).build().expect_err("refused");
         assert_eq!(refused, BuildError::InFlight { found, most });
     }
+    let refused = builder(1).memory(u64::MAX).build().expect_err("refused");
+    assert!(
+        matches!(refused, BuildError::Segment(CreateError::TooLarge { .. })),
+        "{refused:?}"
+    );
 }
 
 /// A value that cannot be encoded, or not be decoded.
