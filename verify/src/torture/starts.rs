@@ -115,11 +115,13 @@ pub(super) fn end_of_all(
     before: (usize, usize, usize),
     faults: &mut Vec<String>,
 ) -> Rig<(usize, usize, usize)> {
-    // The thread that polls for exits ends by itself, also that of before.
+    // The thread that polls for exits ends by itself, also that of before. A child whose end a fork
+    // server had not told yet is kept until it is asked for.
     let is_more =
         |now: (usize, usize, usize)| now.0 > before.0 || now.1 > before.1 || now.2 > before.2;
     let mut after = held()?;
     until(PATIENCE, || {
+        let _ = process::active_children();
         held().is_ok_and(|now| {
             after = now;
             !is_more(now)
