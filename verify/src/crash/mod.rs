@@ -64,7 +64,8 @@ pub(crate) fn run(full: bool, filter: Option<&str>) -> Rig<ExitCode> {
         begun: Segment::anonymous()?.create::<Counter>("begun", 0)?,
         rig: std::process::id(),
     };
-    let sweepers = available_parallelism().map_or(1, NonZeroUsize::get);
+    // A sweeper often waits for the process that it traces, or for a survivor.
+    let sweepers = 2 * available_parallelism().map_or(1, NonZeroUsize::get);
     let sweepers = (0..sweepers.min(count))
         .map(|_| process::spawn(sweep_some, task.clone()))
         .collect::<Result<Vec<_>, _>>()?;
