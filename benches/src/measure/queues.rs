@@ -70,8 +70,7 @@ pub(crate) struct Options {
     /// of the ratios within a round.
     #[arg(long, default_value_t = 3, value_name = "N")]
     runs: u32,
-    /// The pinning of processes: each on a core of its own (in turn, if there are more), all on the
-    /// same, or as the kernel chooses.
+    /// Where the processes run.
     #[arg(long, value_enum, default_value_t = PinChoice::Cores)]
     pin: PinChoice,
     /// Print one JSON object instead of tables.

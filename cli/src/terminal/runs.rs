@@ -30,11 +30,11 @@ pub fn check(secs: f64, runs: u32) -> Result<(), String> {
 /// The values of `--pin`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum PinChoice {
-    /// [`Pin::Cores`].
+    /// Each process on a core of its own, in turn.
     Cores,
-    /// [`Pin::Same`].
+    /// All processes on one core.
     Same,
-    /// [`Pin::Free`].
+    /// Where the kernel puts them.
     Free,
 }
 

@@ -41,8 +41,7 @@ pub(crate) struct Options {
     /// shown.
     #[arg(verbatim_doc_comment, long, default_value_t = 3, value_name = "N")]
     runs: u32,
-    /// The pinning of processes: each on a core of its own (in turn, if
-    /// there are more), all on the same, or as the kernel chooses.
+    /// Where the processes run.
     #[arg(verbatim_doc_comment, long, value_enum, default_value_t = PinChoice::Cores)]
     pin: PinChoice,
     /// Work under the lock, in ns of processor time.
