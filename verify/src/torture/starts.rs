@@ -20,6 +20,8 @@ const WATCHDOG: u32 = 60;
 const AT_ONCE: u64 = 4;
 /// How long the end of what ends by itself may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same where a bug is expected, and waiting for nothing.
+const SHORT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a process does: it returns, prints and returns, exits, panics, or waits to be killed.
 fn acts((act, number): (u64, u64)) -> u64 {
@@ -120,7 +122,8 @@ pub(super) fn end_of_all(
     let is_more =
         |now: (usize, usize, usize)| now.0 > before.0 || now.1 > before.1 || now.2 > before.2;
     let mut after = held()?;
-    until(PATIENCE, || {
+    let patience = if has_bug() { SHORT_PATIENCE } else { PATIENCE };
+    until(patience, || {
         let _ = process::active_children();
         held().is_ok_and(|now| {
             after = now;
