@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crossdock::process::{Pool, TaskError};
+use crossdock::process::{JoinError, Pool, TaskError};
 
 use super::{die, square};
 use crate::support::call;
@@ -79,8 +79,10 @@ fn a_worker_killed_for_want_of_memory_is_known_as_such() {
         Ok(limited) => limited,
         Err(error) => return println!("no cgroup can be made here: {error}"),
     };
-    assert_eq!(
-        call(parent, limited.0.clone()),
-        Ok([Some(true), Some(false)])
-    );
+    // Where this process may not spare the parent, the kernel may kill that, too, while the memory of
+    // the worker is not back yet and its successor wants some.
+    let killed = Err(JoinError::Killed { signal: 9 });
+    let mut runs = (0..5).map(|_| call(parent, limited.0.clone()));
+    let known = runs.find(|known| *known != killed).unwrap_or(killed);
+    assert_eq!(known, Ok([Some(true), Some(false)]));
 }
