@@ -31,9 +31,14 @@ const LIST_MUTANTS: &str = "list_mutants";
 const PREEMPTIONS: (&str, &str) = ("LOOM_MAX_PREEMPTIONS", "2");
 const FULL: (&str, &str) = ("CROSSDOCK_MODEL_FULL", "1");
 const MUTANT: &str = "CROSSDOCK_MUTANT";
-/// The time of a model is loom's: the library itself is built fast, which takes half the time and
-/// costs the models a twentieth.
-const BUILT_FAST: &str = "profile.release.package.crossdock.opt-level=1";
+/// The time of a model is loom's: the library itself is built fast, and in parts that keep all
+/// processors busy, which costs the models a twentieth.
+const BUILT_FAST: [&str; 4] = [
+    "--config",
+    "profile.release.package.crossdock.opt-level=1",
+    "--config",
+    "profile.release.package.crossdock.codegen-units=64",
+];
 /// Both processes of a model of two deaths die at every pair of steps.
 const DEATHS: (&str, &str) = ("CROSSDOCK_MODEL_DEATHS", "2");
 /// Names of models of two deaths contain this.
@@ -89,7 +94,8 @@ fn build() -> Result<PathBuf, Failed> {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
     let mut command = cargo(["test", "--release", "-p", "crossdock", "--lib"]);
-    command.args(["--no-default-features", "--no-run", "--config", BUILT_FAST]);
+    command.args(["--no-default-features", "--no-run"]);
+    command.args(BUILT_FAST);
     command.arg("--target-dir").arg(target.join("loom"));
     command.env("RUSTFLAGS", "--cfg loom");
     built(command)
