@@ -1,6 +1,7 @@
 //! A worker that the kernel kills for want of memory.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use crossdock::process::{JoinError, Pool, TaskError};
@@ -38,7 +39,11 @@ impl Limited {
 
 impl Drop for Limited {
     fn drop(&mut self) {
-        let _ = fs::remove_dir(&self.0);
+        // The worker of a parent that was killed takes a moment to follow it.
+        let end = Instant::now() + Duration::from_secs(10);
+        while fs::remove_dir(&self.0).is_err() && self.0.exists() && Instant::now() < end {
+            std::thread::yield_now();
+        }
     }
 }
 
