@@ -36,9 +36,8 @@
 //!   once more. A read leaves nothing behind, and holds up no writer.
 //! - write: load the root; lock the mutex; the root must still have the same edition, which is this
 //!   owner's. Take free blocks; CAS each version to WRITING with the next count; write; CAS the
-//!   slot
-//!   from the word that was found, which must be of the same edition: the commit; CAS the version
-//!   to COMMITTED; free the blocks that were named before; unlock; notify.
+//!   slot from the word that was found, which must be of the same edition: the commit; CAS the
+//!   version to COMMITTED; free the blocks that were named before; unlock; notify.
 //! - flip: fill the table that is not current, then CAS the root: the commit of what changes many
 //!   slots at once.
 //! - sweep: the owner of the mutex that is told that the last one died, or that finds words of
