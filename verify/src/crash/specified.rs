@@ -5,39 +5,36 @@
 //! kill or a stop follows: the victim has done some of its operations, in some order with those of
 //! the others.
 
-use std::fmt;
 use std::mem::forget;
 use std::time::Duration;
 
-use crate::crash::allowed::{self, Allowed};
+use crossdock_spec::allowed::State as _;
+use crossdock_spec::run::{Run, Seen};
+use crossdock_spec::{Actor, FAILED, Specification, tell};
+
+use crate::crash::allowed::{Allowed, Judged};
 use crate::crash::operation::{Base, Harm, Operation, Owned, Scene};
 use crate::process::{Broken, Child, End, Rig, forked, forked_asleep};
 
+/// An operation on a primitive.
+pub(crate) type OpOf<S> = <<S as Subject>::Spec as Specification>::Op;
+
 /// A primitive.
 pub(crate) trait Subject: Sized + 'static {
-    /// What it is between two operations.
-    type State: Clone + Default + PartialEq + fmt::Debug;
-    /// An operation on it.
-    type Op: Copy + PartialEq + fmt::Debug;
+    /// What it is.
+    type Spec: Specification;
     /// What a process has of it: guards, permits.
     type Hand<'a>: Default;
 
     /// Makes one that is in a state.
-    fn create(base: &Base, first: &Self::State) -> Rig<Self>;
-
-    /// The specification: what the operation of a process returns, or [`ANY`], and what it leaves;
-    /// `None` if it blocks.
-    fn apply(op: Self::Op, by: Actor, state: &mut Self::State) -> Option<u8>;
-
-    /// What the victim's death leaves.
-    fn dies(_state: &mut Self::State) {}
+    fn create(base: &Base, first: &Self::Spec) -> Rig<Self>;
 
     /// Does it. Waits as long as it takes, or no longer than `patience`: `None` then, and what the
     /// specification does not know for what must not be.
     fn run<'a>(
         &'a self,
         base: &Base,
-        op: Self::Op,
+        op: OpOf<Self>,
         hand: &mut Self::Hand<'a>,
         patience: Option<Duration>,
     ) -> Option<u8>;
@@ -52,67 +49,54 @@ impl<T> Default for Guards<T> {
     }
 }
 
-/// An operation may return anything, as far as a specification knows.
-pub(crate) const ANY: u8 = 255;
-/// What no specification knows: an error that must not be.
-pub(crate) const FAILED: u8 = 250;
-
-/// The process that does something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Actor {
-    Victim,
-    Waiter,
-    Other,
-}
-
 /// An operation, in its world.
 pub(crate) struct Row<S: Subject> {
-    pub(crate) first: S::State,
+    pub(crate) first: S::Spec,
     /// Where it begins with the seeded bug, if that is not the same.
-    pub(crate) bug_first: Option<S::State>,
+    pub(crate) bug_first: Option<S::Spec>,
     pub(crate) participants: u32,
     /// What others do first of all.
-    pub(crate) ready: &'static [S::Op],
+    pub(crate) ready: &'static [OpOf<S>],
     /// What a process does that dies before the victim comes.
-    pub(crate) dead: &'static [S::Op],
+    pub(crate) dead: &'static [OpOf<S>],
     /// What the victim does before its first step.
-    pub(crate) before: &'static [S::Op],
+    pub(crate) before: &'static [OpOf<S>],
     /// Whether it is no participant before its first step.
     pub(crate) joins: bool,
     /// Whether it drops its handles in the end, and with the last one its membership.
     pub(crate) leaves: bool,
     /// What it does then.
-    pub(crate) act: &'static [S::Op],
+    pub(crate) act: &'static [OpOf<S>],
     /// The same as the specification has it, if that takes it for more, and smaller, ones.
-    pub(crate) steps: &'static [S::Op],
+    pub(crate) steps: &'static [OpOf<S>],
     /// What it does with the seeded bug.
-    pub(crate) bug: &'static [S::Op],
+    pub(crate) bug: &'static [OpOf<S>],
     /// What it is to do then, if not the same.
-    pub(crate) bug_of: &'static [S::Op],
+    pub(crate) bug_of: &'static [OpOf<S>],
     /// Whether the bug is that survivors do not reap.
     pub(crate) is_left: bool,
     /// Whether the bug is judged by what the victim tells, too, and not by what is there alone.
     pub(crate) tells: bool,
     /// What a process does that sleeps in the first of these from the start.
-    pub(crate) waiter: &'static [S::Op],
+    pub(crate) waiter: &'static [OpOf<S>],
     /// What others do, without waiting, while the victim is stopped.
-    pub(crate) meanwhile: &'static [S::Op],
+    pub(crate) meanwhile: &'static [OpOf<S>],
     /// The same once more, when they have reaped.
-    pub(crate) again: &'static [S::Op],
+    pub(crate) again: &'static [OpOf<S>],
     /// What they look at when the victim is gone.
-    pub(crate) after: &'static [S::Op],
+    pub(crate) after: &'static [OpOf<S>],
     /// What they do for a waiter that may have to wait for more than the victim has done. These may
     /// wait, too.
-    pub(crate) rescue: &'static [S::Op],
+    pub(crate) rescue: &'static [OpOf<S>],
     /// What they do in the end, in the same way.
-    pub(crate) last: &'static [S::Op],
+    pub(crate) last: &'static [OpOf<S>],
     pub(crate) seeded: bool,
 }
 
 impl<S: Subject> Default for Row<S> {
     fn default() -> Self {
         Self {
-            first: S::State::default(),
+            first: S::Spec::default(),
             bug_first: None,
             participants: 5,
             ready: &[],
@@ -157,109 +141,7 @@ macro_rules! specified {
 }
 pub(crate) use specified;
 
-/// What a process tells that has done operations: what all of them returned.
-pub(crate) fn tell(told: u8, returned: u8) -> u8 {
-    told.rotate_left(3) ^ returned
-}
-
-/// What is under way, and in which state.
-pub(crate) struct Run<S: Subject> {
-    state: S::State,
-    victim: &'static [S::Op],
-    told: u8,
-    waiter: &'static [S::Op],
-    waiters: u8,
-}
-
-impl<S: Subject> Clone for Run<S> {
-    fn clone(&self) -> Self {
-        Self {
-            state: self.state.clone(),
-            ..*self
-        }
-    }
-}
-
-impl<S: Subject> PartialEq for Run<S> {
-    fn eq(&self, other: &Self) -> bool {
-        (self.told, self.waiters) == (other.told, other.waiters)
-            && self.victim.len() == other.victim.len()
-            && self.waiter.len() == other.waiter.len()
-            && self.state == other.state
-    }
-}
-
-impl<S: Subject> Run<S> {
-    fn victim_goes_on(&self) -> Option<Self> {
-        let (op, rest) = self.victim.split_first()?;
-        let mut next = self.clone();
-        let returned = S::apply(*op, Actor::Victim, &mut next.state)?;
-        next.told = tell(next.told, returned);
-        next.victim = rest;
-        Some(next)
-    }
-
-    fn waiter_goes_on(&self) -> Option<Self> {
-        let (op, rest) = self.waiter.split_first()?;
-        let mut next = self.clone();
-        let returned = S::apply(*op, Actor::Waiter, &mut next.state)?;
-        next.waiters = tell(next.waiters, returned);
-        next.waiter = rest;
-        Some(next)
-    }
-
-    /// Whether the waiter needs no other process any more.
-    fn is_served(&self) -> bool {
-        let mut last = self.clone();
-        while let Some(next) = last.waiter_goes_on() {
-            last = next;
-        }
-        last.waiter.is_empty()
-    }
-}
-
-/// What others have seen.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Seen<Op> {
-    Returned(Op, Option<u8>),
-    WaiterEnded(u8),
-}
-
-impl<S: Subject> allowed::State for Run<S> {
-    type Event = Seen<S::Op>;
-
-    fn next(&self, alive: bool) -> Vec<Self> {
-        let victim = self.victim_goes_on().filter(|_| alive);
-        victim.into_iter().chain(self.waiter_goes_on()).collect()
-    }
-
-    fn after(&self, event: Seen<S::Op>) -> Option<Self> {
-        match event {
-            Seen::Returned(op, returned) => {
-                let mut next = self.clone();
-                match S::apply(op, Actor::Other, &mut next.state) {
-                    None => returned.is_none().then(|| self.clone()),
-                    Some(ANY) => Some(next),
-                    expected => (returned == expected).then_some(next),
-                }
-            }
-            Seen::WaiterEnded(code) => {
-                let is_so = self.waiter.is_empty() && self.waiters == code;
-                is_so.then(|| self.clone())
-            }
-        }
-    }
-
-    fn dead(&self) -> Self {
-        let mut left = self.clone();
-        S::dies(&mut left.state);
-        left
-    }
-
-    fn code(&self) -> Option<u8> {
-        self.victim.is_empty().then_some(self.told)
-    }
-
+impl<S: Specification> Judged for Run<S> {
     fn harm(event: Seen<S::Op>) -> Harm {
         match event {
             Seen::Returned(_, None) => Harm::Stuck,
@@ -275,7 +157,7 @@ pub(crate) struct World<S> {
 
 /// What others have seen, and the process that waits.
 pub(crate) struct Watch<S: Subject> {
-    allowed: Allowed<Run<S>>,
+    allowed: Allowed<Run<S::Spec>>,
     waiter: Option<Child>,
 }
 
@@ -302,11 +184,11 @@ impl<S: Subject> Watch<S> {
 
 impl<S: Subject> World<S> {
     /// Does all, and ends with what it has; what came of it.
-    fn do_all(&self, ops: &[S::Op]) -> u8 {
+    fn do_all(&self, ops: &[OpOf<S>]) -> u8 {
         self.go_on(ops, S::Hand::default())
     }
 
-    fn go_on<'a>(&'a self, ops: &[S::Op], mut hand: S::Hand<'a>) -> u8 {
+    fn go_on<'a>(&'a self, ops: &[OpOf<S>], mut hand: S::Hand<'a>) -> u8 {
         let mut told = 0;
         for op in ops {
             match self.subject.run(&self.base, *op, &mut hand, None) {
@@ -319,7 +201,7 @@ impl<S: Subject> World<S> {
     }
 
     /// Others do this.
-    fn see(&self, ops: &[S::Op], time: Duration, watch: &mut Watch<S>, scene: &mut Scene) {
+    fn see(&self, ops: &[OpOf<S>], time: Duration, watch: &mut Watch<S>, scene: &mut Scene) {
         let mut hand = S::Hand::default();
         for op in ops {
             let returned = self.subject.run(&self.base, *op, &mut hand, Some(time));
@@ -330,30 +212,23 @@ impl<S: Subject> World<S> {
 
 impl<S: Subject> Row<S> {
     /// The state before the victim's first step.
-    fn start(&self) -> Run<S> {
+    fn start(&self) -> Run<S::Spec> {
         let mut state = self.first.clone();
-        for op in self.ready {
-            S::apply(*op, Actor::Other, &mut state);
-        }
-        for op in self.dead {
-            S::apply(*op, Actor::Victim, &mut state);
-        }
-        S::dies(&mut state);
-        for op in self.before {
-            S::apply(*op, Actor::Victim, &mut state);
-        }
+        let does = |state: &mut S::Spec, ops: &[OpOf<S>], by| {
+            for op in ops {
+                state.apply(*op, by);
+            }
+        };
+        does(&mut state, self.ready, Actor::Other);
+        does(&mut state, self.dead, Actor::Victim);
+        state.dies(Actor::Victim);
+        does(&mut state, self.before, Actor::Victim);
         let steps = match (self.bug_of, self.steps) {
             ([_, ..], _) if self.seeded => self.bug_of,
             (_, []) => self.act,
             (_, steps) => steps,
         };
-        Run {
-            state,
-            victim: steps,
-            told: 0,
-            waiter: self.waiter,
-            waiters: 0,
-        }
+        Run::new(state, steps, self.waiter)
     }
 
     /// The victim has ended with `code`, or was killed.
@@ -365,7 +240,7 @@ impl<S: Subject> Row<S> {
         scene: &mut Scene,
     ) -> Rig {
         if code.is_some_and(|code| self.seeded && !self.tells && code != FAILED) {
-            let is_done = |run: &Run<S>| allowed::State::code(run).is_some();
+            let is_done = |run: &Run<S::Spec>| run.code().is_some();
             watch.allowed.keep("the victim ended", is_done, scene);
             watch.allowed.dies();
         } else {

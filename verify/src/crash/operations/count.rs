@@ -4,94 +4,17 @@
 use std::time::Duration;
 
 use crossdock::{AtomicArray, Counter, ShardedCounter};
+use crossdock_spec::FAILED;
+use crossdock_spec::number::Op::{Do, Load, Wrongly};
+use crossdock_spec::number::Verb::{
+    Add, And, CompareExchange, HalveAndAdd, Max, Min, Not, Or, Store, Sub, Swap, Xor,
+};
+use crossdock_spec::number::{Kind, Op, START, State, Verb, digest, of, specified};
 
 use crate::crash::operation::Base;
-use crate::crash::specified::{Actor, FAILED, Subject, specified, tell};
+use crate::crash::specified::{Subject, specified};
 use crate::crash::sweep::Listed;
 use crate::process::Rig;
-use Op::{Do, Load, Wrongly};
-use Verb::{Add, And, CompareExchange, HalveAndAdd, Max, Min, Not, Or, Store, Sub, Swap, Xor};
-
-/// What is done to a number.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Verb {
-    Add,
-    Sub,
-    Swap,
-    /// From [`START`], or from `false`.
-    CompareExchange,
-    Max,
-    Min,
-    And,
-    Or,
-    Xor,
-    Not,
-    Store,
-    HalveAndAdd,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Op {
-    Load,
-    Do(Verb, u8),
-    /// The same as a load, a computation and a store, or in more steps than one.
-    Wrongly(Verb, u8),
-}
-
-/// Which number is worked on.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-enum Kind {
-    #[default]
-    Counter,
-    Sharded,
-    Float,
-    Byte,
-    Short,
-    Flag,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-struct State {
-    kind: Kind,
-    value: u64,
-}
-
-const START: u64 = 40;
-
-impl Default for State {
-    fn default() -> Self {
-        of(Kind::Counter)
-    }
-}
-
-const fn of(kind: Kind) -> State {
-    let value = if matches!(kind, Kind::Flag) { 0 } else { START };
-    State { kind, value }
-}
-
-/// The value after, and what is returned.
-fn specified(kind: Kind, verb: Verb, value: u64, amount: u64) -> (u64, u64) {
-    let after = match verb {
-        Add => value + amount,
-        Sub => value.wrapping_sub(amount),
-        Swap | Store => amount,
-        CompareExchange if kind == Kind::Flag || value == START => amount,
-        CompareExchange => value,
-        Max => value.max(amount),
-        Min => value.min(amount),
-        And => value & amount,
-        Or => value | amount,
-        Xor => value ^ amount,
-        Not => 1 - value,
-        HalveAndAdd => value / 2 + amount,
-    };
-    let returned = match (kind, verb) {
-        (Kind::Sharded, _) | (_, Store) => 0,
-        (Kind::Counter, Add | Sub) => after,
-        _ => value,
-    };
-    (after, returned)
-}
 
 /// Elements have neighbours, which stay what they are; not 0, so that flags have some that are up.
 const BESIDE: u8 = 1;
@@ -120,11 +43,6 @@ fn whole(value: f64) -> u64 {
     } else {
         u64::MAX
     }
-}
-
-/// What is told of a number: all of it.
-fn digest(number: u64) -> u8 {
-    number.to_le_bytes().into_iter().rev().fold(0, tell)
 }
 
 impl Numbers {
@@ -203,8 +121,7 @@ impl Numbers {
 }
 
 impl Subject for Numbers {
-    type State = State;
-    type Op = Op;
+    type Spec = State;
     type Hand<'a> = ();
 
     fn create(base: &Base, first: &State) -> Rig<Self> {
@@ -221,15 +138,6 @@ impl Subject for Numbers {
             shorts: segment.create("shorts", values.map(i16::from))?,
             flags: segment.create("flags", values.map(|value| value != 0))?,
         })
-    }
-
-    fn apply(op: Op, _: Actor, state: &mut State) -> Option<u8> {
-        let (Do(verb, amount) | Wrongly(verb, amount)) = op else {
-            return Some(digest(state.value));
-        };
-        let (after, returned) = specified(state.kind, verb, state.value, amount.into());
-        state.value = after;
-        Some(digest(returned))
     }
 
     fn run(&self, _: &Base, op: Op, (): &mut (), _: Option<Duration>) -> Option<u8> {

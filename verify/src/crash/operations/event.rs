@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use crossdock::sync::{Event, EventTimeoutError};
 use crossdock::{AtomicArray, Counter};
-
-use crate::crash::operation::Base;
-use crate::crash::specified::{Actor, FAILED, Subject, specified};
-use crate::crash::sweep::Listed;
-use crate::process::Rig;
-use Op::{
+use crossdock_spec::FAILED;
+use crossdock_spec::event::Op::{
     Clear, Count, CountUp, Element, IsSet, Notify, NotifyElement, Set, Store, Wait, WaitCount,
     WaitElement,
 };
+use crossdock_spec::event::{Op, State};
+
+use crate::crash::operation::Base;
+use crate::crash::specified::{Subject, specified};
+use crate::crash::sweep::Listed;
+use crate::process::Rig;
 
 struct Flags {
     event: Event,
@@ -21,37 +23,8 @@ struct Flags {
     elements: AtomicArray<u8>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
-struct State {
-    is_set: bool,
-    /// It was set since the waiter began to wait.
-    was_set: bool,
-    count: u8,
-    element: u8,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Op {
-    Set,
-    Clear,
-    IsSet,
-    Wait,
-    /// Counts up and notifies.
-    CountUp,
-    Notify,
-    Count,
-    /// Waits for a count.
-    WaitCount,
-    Store,
-    NotifyElement,
-    Element,
-    /// Waits for the store.
-    WaitElement,
-}
-
 impl Subject for Flags {
-    type State = State;
-    type Op = Op;
+    type Spec = State;
     type Hand<'a> = ();
 
     fn create(base: &Base, first: &State) -> Rig<Self> {
@@ -59,32 +32,6 @@ impl Subject for Flags {
             event: base.segment.create("event", first.is_set)?,
             count: base.segment.create("count", 0)?,
             elements: base.segment.create("elements", [0, 0])?,
-        })
-    }
-
-    fn apply(op: Op, by: Actor, state: &mut State) -> Option<u8> {
-        let ready = |is_ready: bool| is_ready.then_some(0);
-        Some(match op {
-            Set => {
-                state.was_set = true;
-                u8::from(!std::mem::replace(&mut state.is_set, true))
-            }
-            Clear => u8::from(std::mem::take(&mut state.is_set)),
-            IsSet => u8::from(state.is_set),
-            Wait => return ready(state.is_set || by == Actor::Waiter && state.was_set),
-            CountUp => {
-                state.count += 1;
-                state.count
-            }
-            Count => state.count,
-            WaitCount => return ready(state.count > 0),
-            Store => {
-                state.element = 1;
-                0
-            }
-            Element => state.element,
-            WaitElement => return ready(state.element > 0),
-            Notify | NotifyElement => 0,
         })
     }
 

@@ -6,42 +6,16 @@ use std::time::Duration;
 
 use crossdock::process::take_over_sender;
 use crossdock::queue::{Queue, RecvTimeoutError, SenderOf, TryRecvError, wait_any_timeout};
+use crossdock_spec::FAILED;
+use crossdock_spec::hand_over::Op::{
+    Close, Drop, DropParents, Ends, IsClosed, IsOver, Reap, Send, Sender, TakeOver,
+};
+use crossdock_spec::hand_over::{OVER, Op, State};
 
 use crate::crash::operation::Base;
-use crate::crash::specified::{Actor, FAILED, Subject, specified};
+use crate::crash::specified::{Subject, specified};
 use crate::crash::sweep::Listed;
 use crate::process::Rig;
-use Op::{Close, Drop, DropParents, Ends, IsClosed, IsOver, Reap, Send, Sender, TakeOver};
-
-#[derive(Clone, Debug, Default, PartialEq)]
-struct State {
-    /// The rig has a sender, as the victim's parent.
-    parent: bool,
-    /// Which actors have one besides.
-    has: [bool; 3],
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Op {
-    /// Is counted anew.
-    Sender,
-    /// Takes a sender over that was handed to this process, unless it is over.
-    TakeOver,
-    Drop,
-    DropParents,
-    /// Whether a receiver is told that nothing comes any more, without waiting.
-    IsOver,
-    /// Waits until it is told.
-    Ends,
-    /// Sends and receives.
-    Send,
-    Close,
-    IsClosed,
-    Reap,
-}
-
-/// What a process is told that comes too late.
-const OVER: u8 = 2;
 
 struct HandOver {
     queue: Queue<u64>,
@@ -49,8 +23,7 @@ struct HandOver {
 }
 
 impl Subject for HandOver {
-    type State = State;
-    type Op = Op;
+    type Spec = State;
     type Hand<'a> = Option<SenderOf<Queue<u64>>>;
 
     fn create(base: &Base, first: &State) -> Rig<Self> {
@@ -58,25 +31,6 @@ impl Subject for HandOver {
         let parents = Some(queue.sender()?).filter(|_| first.parent);
         let parents = RefCell::new(parents);
         Ok(Self { queue, parents })
-    }
-
-    fn apply(op: Op, by: Actor, state: &mut State) -> Option<u8> {
-        let is_over = !state.parent && state.has == [false; 3];
-        let has = &mut state.has[by as usize];
-        match op {
-            TakeOver if is_over => return Some(OVER),
-            Sender | TakeOver => *has = true,
-            Drop => *has = false,
-            DropParents => state.parent = false,
-            IsOver => return Some(is_over.into()),
-            Ends if !is_over => return None,
-            Ends | Send | Close | IsClosed | Reap => {}
-        }
-        Some(0)
-    }
-
-    fn dies(state: &mut State) {
-        state.has[Actor::Victim as usize] = false;
     }
 
     fn run<'a>(

@@ -16,96 +16,19 @@ use crossdock::sync::{
     TryLockError,
 };
 use crossdock::{Counter, Mutex};
+use crossdock_spec::FAILED;
+use crossdock_spec::lock::Op::{
+    Await, ClearByForce, ClearPoison, Enter, First, Give, HasDied, Hold, InVain, IsListed,
+    IsPoisoned, LetGo, Lock, LockOrRepair, MarkConsistent, Mend, Newcomer, NotifyAll, NotifyOne,
+    Peek, Reap, ReapByForce, Second, TimeOut, TryLock, Unlock, UnlockByForce, WaitMoment,
+};
+use crossdock_spec::lock::{Guard, Op, State, found};
 
 use crate::crash::operation::Base;
 use crate::crash::operations::hand::Hand;
 use crate::crash::operations::naive::FutexWord;
-use crate::crash::specified::{ANY, Actor, FAILED, Guards, Subject};
+use crate::crash::specified::{Guards, Subject};
 use crate::process::{Broken, End, Rig, forked, until};
-
-/// Which lock guards the words. The last two are what the library must not be.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) enum Guard {
-    #[default]
-    Mutex,
-    /// A mutex without data.
-    Raw,
-    Reentrant,
-    /// 1 is locked, 0 is free: no process can tell whose it is.
-    Ownerless,
-    /// A futex without owner or time limit.
-    Futex,
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct State {
-    pub(crate) guard: Guard,
-    pub(crate) is_poisoned: bool,
-    /// The owner, and how often it has locked.
-    pub(crate) owner: Option<(Actor, u8)>,
-    pub(crate) owner_died: bool,
-    pub(crate) words: [u8; 2],
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Op {
-    /// Locks; whether an owner is said to have died.
-    Lock,
-    /// The same without blocking, where it need not.
-    TryLock,
-    /// The first part of `LockOrRepair`, in the specification.
-    LockUntold,
-    LockOrRepair,
-    /// Waits for what another process has all the time.
-    TimeOut,
-    /// Counts up the first word, or the second.
-    First,
-    Second,
-    /// Makes the second word what the first is.
-    Mend,
-    MarkConsistent,
-    Unlock,
-    /// Locks, repairs, counts up and unlocks; what was found.
-    Enter,
-    NotifyOne,
-    NotifyAll,
-    /// Waits for a notification, for a moment.
-    WaitMoment,
-    /// The same so often that the handle spins no longer, which would be thousands of steps.
-    InVain,
-    /// Waits until the words are counted up, and repairs.
-    Await,
-    /// Counts both words up for such a waiter, and repairs.
-    Give,
-    /// What the first word is; repairs.
-    Peek,
-    /// Whether an owner has died, unless a waiter has repaired what it left.
-    HasDied,
-    ClearPoison,
-    IsPoisoned,
-    /// Starts a process that has the lock, and has it end.
-    Hold,
-    LetGo,
-    /// Whether that process is a participant, if there is one.
-    IsListed,
-    /// Starts a process that joins, and dies.
-    Newcomer,
-    Reap,
-    /// Drops all handles, in the specification.
-    LeaveSegment,
-    /// Writes to the lock's word what is free, as no user can.
-    UnlockByForce,
-    ClearByForce,
-    /// The same as a reaper.
-    ReapByForce,
-}
-
-use Op::{
-    Await, ClearByForce, ClearPoison, Enter, First, Give, HasDied, Hold, InVain, IsListed,
-    IsPoisoned, LeaveSegment, LetGo, Lock, LockOrRepair, LockUntold, MarkConsistent, Mend,
-    Newcomer, NotifyAll, NotifyOne, Peek, Reap, ReapByForce, Second, TimeOut, TryLock, Unlock,
-    UnlockByForce, WaitMoment,
-};
 
 pub(crate) struct Room {
     guard: Guard,
@@ -222,19 +145,13 @@ impl Room {
     }
 }
 
-/// What is told of the words, and of a death.
-fn found(owner_died: u8, first: u8, second: u8) -> u8 {
-    owner_died << 6 | first << 3 | second
-}
-
 /// A few of a waiter's slices, at the pace of a process that is stepped.
 const SLICES: Duration = Duration::from_millis(100);
 const MOMENT: Duration = Duration::from_millis(1);
 const POISONED: u32 = 1 << 31;
 
 impl Subject for Room {
-    type State = State;
-    type Op = Op;
+    type Spec = State;
     type Hand<'a> = Guards<Held<'a>>;
 
     fn create(base: &Base, first: &State) -> Rig<Self> {
@@ -261,58 +178,6 @@ impl Subject for Room {
             words: words.ok_or_else(|| Broken("no words".into()))?,
             holder: RefCell::new(None),
         })
-    }
-
-    fn apply(op: Op, by: Actor, state: &mut State) -> Option<u8> {
-        match op {
-            Lock | TryLock | LockUntold => {
-                let times = match state.owner {
-                    None => 1,
-                    Some((owner, times)) if owner == by => times + 1,
-                    Some(_) => return None,
-                };
-                state.owner = Some((by, times));
-                return Some(u8::from(state.owner_died && op != LockUntold));
-            }
-            First => state.words[0] += 1,
-            Second => state.words[1] += 1,
-            Mend => state.words[1] = state.words[0],
-            MarkConsistent => state.owner_died = false,
-            Unlock => {
-                let (owner, times) = state.owner?;
-                state.owner = (times > 1).then_some((owner, times - 1));
-            }
-            Enter if state.owner.is_some() => return None,
-            Enter => {
-                let [first, second] = state.words;
-                let found = found(state.owner_died.into(), first, second);
-                (state.owner_died, state.words) = (false, [first + 1; 2]);
-                return Some(found);
-            }
-            Await | Give | Peek if state.owner.is_some() => return None,
-            Await if state.words[0] == 0 => return None,
-            Await => state.owner_died = false,
-            Peek => {
-                state.owner_died = false;
-                return Some(state.words[0]);
-            }
-            HasDied => return Some(if state.owner_died { ANY } else { 0 }),
-            Give => (state.owner_died, state.words) = (false, [state.words[0] + 1; 2]),
-            ClearPoison => state.is_poisoned = false,
-            IsPoisoned => return Some(state.is_poisoned.into()),
-            Hold => state.owner = Some((by, 1)),
-            LetGo => state.owner = state.owner.filter(|(owner, _)| *owner != by),
-            IsListed => return Some(1),
-            LeaveSegment => Self::dies(state),
-            _ => {}
-        }
-        Some(0)
-    }
-
-    fn dies(state: &mut State) {
-        if state.owner.is_some_and(|(owner, _)| owner == Actor::Victim) {
-            (state.owner, state.owner_died) = (None, true);
-        }
     }
 
     fn run<'a>(

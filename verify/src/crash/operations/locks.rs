@@ -1,13 +1,15 @@
 //! The victims at the locks, and at the registry beside a lock, each with the seeded bug that the
 //! judge must catch.
 
-use crate::crash::operations::lock::Op::{
+use crossdock_spec::lock::Op::{
     self, Await, ClearByForce, ClearPoison, Enter, First, Give, HasDied, Hold, InVain, IsListed,
     IsPoisoned, LeaveSegment, LetGo, Lock, LockOrRepair, LockUntold, MarkConsistent, Mend,
     Newcomer, NotifyAll, NotifyOne, Peek, Reap, ReapByForce, Second, TimeOut, TryLock, Unlock,
     UnlockByForce, WaitMoment,
 };
-use crate::crash::operations::lock::{Guard, Room, State};
+use crossdock_spec::lock::{Guard, State};
+
+use crate::crash::operations::lock::Room;
 use crate::crash::specified::specified;
 use crate::crash::sweep::Listed;
 

@@ -1,102 +1,32 @@
 //! Operations on a semaphore: whatever a victim leaves, every permit is held by one process or
 //! free.
 
-use std::mem::take;
 use std::time::Duration;
 
 use crossdock::sync::{
     AcquireError, AcquireTimeoutError, Permit, Permits, Semaphore, SemaphoreOptions,
 };
-
-use crate::crash::operation::Base;
-use crate::crash::specified::{Actor, FAILED, Guards, Subject, specified};
-use crate::crash::sweep::Listed;
-use crate::process::Rig;
-use Op::{
+use crossdock_spec::FAILED;
+use crossdock_spec::semaphore::Op::{
     Acquire, AcquireMany, Add, Available, Close, Crowd, Forget, Holders, IsClosed, Reap, Release,
 };
+use crossdock_spec::semaphore::{CLOSED, Op, PERMITS, State};
 
-/// How many permits there are at first.
-const PERMITS: u8 = 3;
+use crate::crash::operation::Base;
+use crate::crash::specified::{Guards, Subject, specified};
+use crate::crash::sweep::Listed;
+use crate::process::Rig;
+
 /// How many there can be.
 const MOST: u64 = 8;
 
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct State {
-    free: u8,
-    /// By each actor.
-    held: [u8; 3],
-    is_closed: bool,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self {
-            free: PERMITS,
-            held: [0; 3],
-            is_closed: false,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Op {
-    Acquire,
-    AcquireMany(u8),
-    /// Releases all that the process has.
-    Release,
-    /// Takes out one that the process has.
-    Forget,
-    Add(u8),
-    Close,
-    IsClosed,
-    Available,
-    Holders,
-    /// Acquires what is free beside others that do so, and no more than all, and releases it.
-    Crowd,
-    Reap,
-}
-
-/// What an acquirer is told of a close.
-const CLOSED: u8 = 7;
-
 impl Subject for Semaphore {
-    type State = State;
-    type Op = Op;
+    type Spec = State;
     type Hand<'a> = (Guards<Permit<'a>>, Option<Permits<'a>>);
 
     fn create(base: &Base, _: &State) -> Rig<Self> {
         let options = SemaphoreOptions::new(PERMITS.into()).most(MOST);
         Ok(base.segment.create("permits", options)?)
-    }
-
-    fn apply(op: Op, by: Actor, state: &mut State) -> Option<u8> {
-        let held = &mut state.held[by as usize];
-        match op {
-            Acquire | AcquireMany(_) if state.is_closed => return Some(CLOSED),
-            Acquire | AcquireMany(_) => {
-                let count = if let AcquireMany(count) = op {
-                    count
-                } else {
-                    1
-                };
-                state.free = state.free.checked_sub(count)?;
-                *held += count;
-            }
-            Release => state.free += take(held),
-            Forget => *held = held.saturating_sub(1),
-            Add(count) => state.free += count,
-            Close => state.is_closed = true,
-            IsClosed => return Some(state.is_closed.into()),
-            Available => return Some(state.free),
-            Holders => return Some(state.held.iter().sum()),
-            Crowd | Reap => {}
-        }
-        Some(0)
-    }
-
-    fn dies(state: &mut State) {
-        state.free += take(&mut state.held[Actor::Victim as usize]);
     }
 
     fn run<'a>(

@@ -4,35 +4,17 @@
 use std::time::Duration;
 
 use crossdock::sync::{Promise, PromiseClaim, PromiseError, PromiseTimeoutError};
+use crossdock_spec::FAILED;
+use crossdock_spec::promise::Op::{Claim, Get, GetOrInit, GiveBack, Set, Wait};
+use crossdock_spec::promise::{ABANDONED, Op, State};
 
 use crate::crash::operation::Base;
-use crate::crash::specified::{Actor, FAILED, Subject, specified};
+use crate::crash::specified::{Subject, specified};
 use crate::crash::sweep::Listed;
 use crate::process::Rig;
-use Op::{Claim, Get, GetOrInit, GiveBack, Set, Wait};
 
 /// Two words, so that a value that is not whole would be seen.
 type Value = [u64; 2];
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct State {
-    is_claimed: bool,
-    /// A claimer has died.
-    is_abandoned: bool,
-    /// The number that the value is made of; 0 is no value.
-    value: u8,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Op {
-    Claim,
-    /// Sets a claimed promise.
-    Set(u8),
-    GiveBack,
-    GetOrInit(u8),
-    Get,
-    Wait,
-}
 
 /// What the victim sets.
 const MINE: u8 = 5;
@@ -40,9 +22,6 @@ const MINE: u8 = 5;
 const THEIRS: u8 = 9;
 /// What a process makes of a value that no process has set whole.
 const TORN: u8 = 200;
-/// What a waiter is told of a claimer's death.
-const ABANDONED: u8 = 201;
-
 fn number(value: &Value) -> u8 {
     let is_whole = value[0] == value[1] && value[0] < TORN.into();
     u8::try_from(value[0])
@@ -59,41 +38,11 @@ fn value(number: u8) -> Value {
 }
 
 impl Subject for Promise<Value> {
-    type State = State;
-    type Op = Op;
+    type Spec = State;
     type Hand<'a> = Option<PromiseClaim<'a, Value>>;
 
     fn create(base: &Base, _: &State) -> Rig<Self> {
         Ok(base.segment.create("promise", ())?)
-    }
-
-    fn apply(op: Op, _: Actor, state: &mut State) -> Option<u8> {
-        match op {
-            Claim => state.is_claimed = true,
-            Set(value) => {
-                *state = State {
-                    is_claimed: false,
-                    value,
-                    ..*state
-                }
-            }
-            GiveBack => state.is_claimed = false,
-            GetOrInit(_) if state.is_claimed => return None,
-            GetOrInit(value) => {
-                if state.value == 0 {
-                    state.value = value;
-                }
-                return Some(state.value);
-            }
-            Get => return Some(state.value),
-            Wait if state.value > 0 => return Some(state.value),
-            Wait => return state.is_abandoned.then_some(ABANDONED),
-        }
-        Some(0)
-    }
-
-    fn dies(state: &mut State) {
-        state.is_abandoned |= std::mem::take(&mut state.is_claimed);
     }
 
     fn run<'a>(

@@ -3,10 +3,10 @@
 use crossdock::queue::TryRecvError;
 use crossdock::queue::spsc::{Consumer, Producer, Spsc};
 use crossdock::segment::ClaimError;
+use crossdock_spec::queue::{CAPACITY, Event, State, Step, bit};
 
 use crate::crash::allowed::Allowed;
 use crate::crash::operation::{Base, Operation, Owned, Scene};
-use crate::crash::operations::queue::spec::{CAPACITY, Event, State, Step, bit};
 use crate::crash::sweep::Listed;
 use crate::process::{Broken, Rig};
 

@@ -6,55 +6,21 @@ use std::time::Duration;
 use crossdock::segment::ClaimError;
 use crossdock::snapshot::{Reader, ReaderError, Writer};
 use crossdock::{Snapshot, SnapshotOptions};
-
-use crate::crash::operation::Base;
-use crate::crash::specified::{Actor, FAILED, Guards, Subject, specified};
-use crate::crash::sweep::Listed;
-use crate::process::{Rig, exit_now, until};
-use Op::{
+use crossdock_spec::FAILED;
+use crossdock_spec::snapshot::Op::{
     Claim, DieWriting, Leave, Load, LoadHalves, Publish, PublishTorn, Read, ReadHalves, Rise, Sit,
     Update,
 };
+use crossdock_spec::snapshot::{Op, SEATS, State};
+
+use crate::crash::operation::Base;
+use crate::crash::specified::{Guards, Subject, specified};
+use crate::crash::sweep::Listed;
+use crate::process::{Rig, exit_now, until};
 
 /// A value of some words: what is not whole shows.
 type Value = [u64; 8];
 
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct State {
-    /// The number that the value is made of.
-    value: u8,
-    writer: Option<Actor>,
-    /// The seats of each actor.
-    seats: [u8; 3],
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Op {
-    /// Becomes the writer.
-    Claim,
-    Publish(u8),
-    /// Publishes what is not whole.
-    PublishTorn(u8),
-    /// Publishes by a change of what is there; what was there.
-    Update(u8),
-    DieWriting,
-    /// Gives the writer's role back, if it has it.
-    Leave,
-    /// Takes a seat.
-    Sit,
-    /// Reads by a seat.
-    Read,
-    /// Gives a seat back.
-    Rise,
-    /// Reads, and takes a seat for a moment.
-    Load,
-    /// Half of what is read first, half of what is read next.
-    ReadHalves,
-    LoadHalves,
-}
-
-/// So many can read at once.
-const SEATS: u8 = 2;
 /// What no value is made of.
 const TORN: u8 = 200;
 /// What the seeded bugs publish.
@@ -74,36 +40,12 @@ fn halves(first: Value, second: Value) -> Value {
 }
 
 impl Subject for Snapshot<Value> {
-    type State = State;
-    type Op = Op;
+    type Spec = State;
     type Hand<'a> = (Option<Writer<Value>>, Guards<Reader<Value>>);
 
     fn create(base: &Base, first: &State) -> Rig<Self> {
         let options = SnapshotOptions::new([first.value.into(); 8]).readers(SEATS.into());
         Ok(base.segment.create("board", options)?)
-    }
-
-    fn apply(op: Op, by: Actor, state: &mut State) -> Option<u8> {
-        let taken: u8 = state.seats.iter().sum();
-        let seats = &mut state.seats[by as usize];
-        match op {
-            Claim if state.writer.is_some() => return None,
-            Claim => state.writer = Some(by),
-            Publish(value) | PublishTorn(value) => state.value = value,
-            Update(value) => return Some(std::mem::replace(&mut state.value, value)),
-            Leave => state.writer = state.writer.filter(|writer| *writer != by),
-            Sit | Load | LoadHalves if taken == SEATS => return None,
-            Sit => *seats += 1,
-            Rise => *seats -= 1,
-            Read | Load | ReadHalves | LoadHalves => return Some(state.value),
-            DieWriting => {}
-        }
-        Some(0)
-    }
-
-    fn dies(state: &mut State) {
-        state.writer = state.writer.filter(|writer| *writer != Actor::Victim);
-        state.seats[Actor::Victim as usize] = 0;
     }
 
     fn run<'a>(

@@ -3,21 +3,21 @@
 
 mod place;
 mod rows;
-pub(crate) mod spec;
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crossdock::queue::{RecvTimeoutError, SendTimeoutError};
+use crossdock_spec::allowed::State as _;
+use crossdock_spec::queue::{Event, State, Step};
 
-use crate::crash::allowed::{Allowed, State as _};
-use crate::crash::operation::{Base, Fate, Operation, Owned, Scene};
+use crate::crash::allowed::{Allowed, Judged};
+use crate::crash::operation::{Base, Fate, Harm, Operation, Owned, Scene};
 use crate::crash::victim::Death;
 use crate::process::{Child, End, Rig};
 use place::{CAPACITY, Dead, Place, TOLD};
 pub(crate) use rows::LISTED;
 use rows::{Act, Bug};
-use spec::{Event, State, Step};
 
 /// An operation on a queue.
 struct Queueing {
@@ -284,5 +284,15 @@ impl Operation for Queueing {
 
     fn after_end(&self, place: &Place, seen: Seen, code: u8, scene: &mut Scene) -> Rig {
         self.rest(place, seen, Some(code), scene)
+    }
+}
+
+impl Judged for State {
+    fn harm(event: Event) -> Harm {
+        match event {
+            Event::Received(..) | Event::Sent(_) | Event::Closed => Harm::Duplicated,
+            Event::Full => Harm::Stuck,
+            Event::Refused | Event::Empty | Event::Over => Harm::Lost,
+        }
     }
 }

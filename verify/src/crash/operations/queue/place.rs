@@ -5,14 +5,14 @@ use std::time::Duration;
 use crossdock::queue::{
     Queue, RecvError, RecvTimeoutError, TryRecvError, TrySendError, wait_any_timeout,
 };
+use crossdock_spec::queue::{self, Event, State};
 
-use super::spec::{self, Event, State};
 use crate::crash::allowed::Allowed;
 use crate::crash::operation::{Base, Scene};
 use crate::crash::victim::Death;
 use crate::process::{Broken, Child, Rig, forked};
 
-pub(super) const CAPACITY: u64 = spec::CAPACITY as u64;
+pub(super) const CAPACITY: u64 = queue::CAPACITY as u64;
 /// What a process sent that was killed before its commit: it must not arrive.
 const NEVER: u64 = 66;
 /// What shows at the end that the queue works.

@@ -4,10 +4,10 @@ use std::cell::Cell;
 use std::mem::forget;
 
 use crossdock::queue::{Queue, TrySendError};
+use crossdock_spec::queue::Step::{self, Close, Count, Leave, MakeRoom, Recv, Send, TrySend};
+use crossdock_spec::queue::{AGAIN, bit};
 
 use super::place::{Dead, Place};
-use super::spec::Step::{self, Close, Count, Leave, MakeRoom, Recv, Send, TrySend};
-use super::spec::{AGAIN, bit};
 use super::{Counted, Queueing};
 use crate::crash::sweep::Listed;
 use crate::crash::victim::Death;

@@ -5,15 +5,14 @@ use std::collections::VecDeque;
 
 use Slot::{Free, Orphan, Ready, Receiving, Sending};
 
-use crate::crash::allowed;
-use crate::crash::operation::Harm;
+use crate::allowed;
 
 /// How many slots the queues and the rings have.
-pub(crate) const CAPACITY: usize = 4;
+pub const CAPACITY: usize = 4;
 
 /// A part of what the victim does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum Step {
     Send(u64),
     /// Or is told that the queue is full.
     TrySend(u64),
@@ -43,21 +42,21 @@ enum Slot {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct State {
+pub struct State {
     slots: VecDeque<Slot>,
-    pub(crate) steps: &'static [Step],
+    pub steps: &'static [Step],
     /// What the victim can tell that it has sent and received.
     told: u8,
-    pub(crate) closed: bool,
+    pub closed: bool,
     /// The victim is the only one that is counted at its end.
-    pub(crate) counted: bool,
+    pub counted: bool,
     /// No process is counted there any more.
     left: bool,
 }
 
 /// What another process has seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
+pub enum Event {
     Sent(u64),
     Full,
     /// It cannot send any more.
@@ -71,16 +70,16 @@ pub(crate) enum Event {
 }
 
 /// What a victim tells if an item was marked as delivered again; beside [`bit`]s.
-pub(crate) const AGAIN: u8 = 1 << 7;
+pub const AGAIN: u8 = 1 << 7;
 
 /// How a victim tells that it has received an item, or sent one.
-pub(crate) fn bit(item: u64) -> u8 {
+pub fn bit(item: u64) -> u8 {
     1 << (item - 1).min(6)
 }
 
 impl State {
     /// A victim that is to do `steps`; over the first item a receiver may have died.
-    pub(crate) fn new(items: &[u64], orphaned: bool, steps: &'static [Step]) -> Self {
+    pub fn new(items: &[u64], orphaned: bool, steps: &'static [Step]) -> Self {
         let mut slots: VecDeque<Slot> = items.iter().copied().map(Ready).collect();
         if orphaned && let Some(first) = items.first() {
             slots[0] = Orphan(*first);
@@ -93,7 +92,7 @@ impl State {
     }
 
     /// Whether a receiver that waits must get an item.
-    pub(crate) fn has_items(&self) -> bool {
+    pub fn has_items(&self) -> bool {
         !self.receivable().is_empty()
     }
 
@@ -248,35 +247,24 @@ impl allowed::State for State {
     fn code(&self) -> Option<u8> {
         self.steps.is_empty().then_some(self.told)
     }
-
-    fn harm(event: Event) -> Harm {
-        match event {
-            Event::Received(..) | Event::Sent(_) | Event::Closed => Harm::Duplicated,
-            Event::Full => Harm::Stuck,
-            Event::Refused | Event::Empty | Event::Over => Harm::Lost,
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use nix::unistd::Pid;
-
     use super::*;
-    use crate::crash::allowed::Allowed;
-    use crate::crash::operation::{Fate, Scene};
+    use crate::allowed::Allowed;
 
     /// How many complaints there are of a victim that does `steps` beside items 1 and 2, if others
     /// see all this once it has ended.
     fn complaints(steps: &'static [Step], code: Option<u8>, seen: &[Event]) -> usize {
-        let mut scene = Scene::new(Fate::KilledAlone, Pid::this(), Duration::ZERO);
         let mut allowed = Allowed::from(State::new(&[1, 2], false, steps));
-        allowed.end(code, &mut scene);
-        seen.iter()
-            .for_each(|event| allowed.see(*event, &mut scene));
-        scene.complaints.len()
+        let ended = allowed.end(code);
+        let seen = seen.iter().map(|event| allowed.see(*event));
+        [ended]
+            .into_iter()
+            .chain(seen)
+            .filter(Result::is_err)
+            .count()
     }
 
     #[test]

@@ -1,0 +1,126 @@
+//! What others may see of a process that is stopped or killed, by the specification of a primitive.
+//!
+//! A state is what the primitive is between two operations, and what the victim has yet to do. A
+//! victim that is stopped is in any of the states that its steps lead to; what others see then
+//! leaves those in which they can see it. What no state allows is a complaint.
+
+use std::fmt;
+
+/// A state of a primitive, and of what is under way there.
+pub trait State: Clone + PartialEq {
+    /// What another process has seen.
+    type Event: Copy + fmt::Debug;
+
+    /// The states after the next step of any process that is under way: of the victim's while it
+    /// is `alive`.
+    fn next(&self, alive: bool) -> Vec<Self>;
+
+    /// The state after what another process has seen; `None` if it cannot be.
+    fn after(&self, event: Self::Event) -> Option<Self>;
+
+    /// The state that the victim's death leaves.
+    fn dead(&self) -> Self;
+
+    /// The code that the victim ends with, if it has done all.
+    fn code(&self) -> Option<u8>;
+}
+
+/// The states that there may be, after all that was seen.
+pub struct Allowed<S: State> {
+    states: Vec<S>,
+    seen: Vec<S::Event>,
+    /// The victim does nothing any more.
+    ended: bool,
+}
+
+impl<S: State> Default for Allowed<S> {
+    fn default() -> Self {
+        Self {
+            states: Vec::new(),
+            seen: Vec::new(),
+            ended: false,
+        }
+    }
+}
+
+impl<S: State> Allowed<S> {
+    /// The victim is at any of its steps, from `first` on.
+    pub fn from(first: S) -> Self {
+        let mut allowed = Self::default();
+        allowed.become_any_of(vec![first]);
+        allowed
+    }
+
+    /// One of these, or one to which steps lead from them.
+    fn become_any_of(&mut self, mut states: Vec<S>) {
+        let mut at = 0;
+        while let Some(state) = states.get(at) {
+            for next in state.next(!self.ended) {
+                if !states.contains(&next) {
+                    states.push(next);
+                }
+            }
+            at += 1;
+        }
+        self.states = states;
+    }
+
+    /// Another process has seen this.
+    ///
+    /// # Errors
+    ///
+    /// If no state allows it: that, as a sentence. The states are as before then.
+    pub fn see(&mut self, event: S::Event) -> Result<(), String> {
+        let states: Vec<S> = self.states.iter().filter_map(|s| s.after(event)).collect();
+        let is_allowed = !states.is_empty();
+        if is_allowed {
+            self.become_any_of(states);
+        }
+        self.seen.push(event);
+        if is_allowed {
+            return Ok(());
+        }
+        let before = &self.seen[..self.seen.len() - 1];
+        Err(format!("{event:?} cannot be after {before:?}"))
+    }
+
+    /// Keeps the states of which something is known, which `what` says.
+    ///
+    /// # Errors
+    ///
+    /// If there are none: that, as a sentence. The states are as before then.
+    pub fn keep(&mut self, what: &str, known: impl Fn(&S) -> bool) -> Result<(), String> {
+        if self.all(|state| !known(state)) {
+            return Err(format!("{what}: cannot be after {:?}", self.seen));
+        }
+        self.states.retain(known);
+        Ok(())
+    }
+
+    /// The victim has ended with `code`, or was killed.
+    ///
+    /// # Errors
+    ///
+    /// If no state allows that code.
+    pub fn end(&mut self, code: Option<u8>) -> Result<(), String> {
+        let kept = if code.is_some() {
+            let what = format!("the victim ended with {code:?}");
+            self.keep(&what, |state| state.code() == code)
+        } else {
+            Ok(())
+        };
+        self.dies();
+        kept
+    }
+
+    /// The victim does nothing any more.
+    pub fn dies(&mut self) {
+        self.ended = true;
+        self.become_any_of(self.states.iter().map(State::dead).collect());
+    }
+
+    /// Whether all of the states are so.
+    pub fn all(&self, is: impl Fn(&S) -> bool) -> bool {
+        self.states.iter().all(is)
+    }
+}

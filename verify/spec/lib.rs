@@ -1,0 +1,62 @@
+//! Sequential specifications: what each primitive of crossdock is when one process does one thing
+//! after the other.
+//!
+//! A specification has a state, operations, and what each of these returns and leaves. What is
+//! allowed when processes are stopped or killed, or run at the same time, follows from it:
+//! [`Run`](run::Run) has what two of them have yet to do, and [`Allowed`](allowed::Allowed) keeps
+//! the states that explain all that was seen. The sweep of instructions, the suites of the fuzzer,
+//! the property tests and the models judge by the same ones. There is no code of crossdock here.
+
+#![expect(
+    missing_docs,
+    reason = "an operation's name says what it is, where no sentence does"
+)]
+
+pub mod allowed;
+pub mod barrier;
+pub mod event;
+pub mod hand_over;
+pub mod lock;
+pub mod number;
+pub mod promise;
+pub mod queue;
+pub mod run;
+pub mod semaphore;
+pub mod snapshot;
+
+use std::fmt;
+
+/// A process that does something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// The process that is killed or stopped.
+    Victim,
+    /// A process that waits.
+    Waiter,
+    /// Any other.
+    Other,
+}
+
+/// An operation may return anything, as far as a specification knows.
+pub const ANY: u8 = 255;
+/// What no specification knows: an error that must not be.
+pub const FAILED: u8 = 250;
+
+/// What a primitive is between two operations.
+pub trait Specification: Clone + Default + PartialEq + fmt::Debug {
+    /// An operation on it.
+    type Op: Copy + PartialEq + fmt::Debug + 'static;
+
+    /// Does an operation of a process: what it returns, or [`ANY`]; `None` if it blocks, or would,
+    /// and then nothing is changed that matters.
+    fn apply(&mut self, op: Self::Op, by: Actor) -> Option<u8>;
+
+    /// A process dies.
+    fn dies(&mut self, _who: Actor) {}
+}
+
+/// What a process tells that has done operations: what all of them returned.
+#[must_use]
+pub fn tell(told: u8, returned: u8) -> u8 {
+    told.rotate_left(3) ^ returned
+}

@@ -1,0 +1,58 @@
+//! A promise: its value is set once, and a waiter is told of a claimer's death.
+
+use crate::{Actor, Specification};
+use Op::{Claim, Get, GetOrInit, GiveBack, Set, Wait};
+
+/// What a waiter is told of a claimer's death.
+pub const ABANDONED: u8 = 201;
+
+/// What it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    pub claimer: Option<Actor>,
+    /// A claimer has died.
+    pub is_abandoned: bool,
+    /// The number that the value is made of; 0 is no value.
+    pub value: u8,
+}
+
+/// An operation on it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Op {
+    Claim,
+    /// Sets a claimed promise.
+    Set(u8),
+    GiveBack,
+    GetOrInit(u8),
+    Get,
+    Wait,
+}
+
+impl Specification for State {
+    type Op = Op;
+
+    fn apply(&mut self, op: Op, by: Actor) -> Option<u8> {
+        match op {
+            Claim => self.claimer = Some(by),
+            Set(value) => (self.claimer, self.value) = (None, value),
+            GiveBack => self.claimer = None,
+            GetOrInit(_) if self.claimer.is_some() => return None,
+            GetOrInit(value) => {
+                if self.value == 0 {
+                    self.value = value;
+                }
+                return Some(self.value);
+            }
+            Get => return Some(self.value),
+            Wait if self.value > 0 => return Some(self.value),
+            Wait => return self.is_abandoned.then_some(ABANDONED),
+        }
+        Some(0)
+    }
+
+    fn dies(&mut self, who: Actor) {
+        if self.claimer == Some(who) {
+            (self.claimer, self.is_abandoned) = (None, true);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! A victim and a waiter at a primitive, each with a list of operations, while others act.
+
+use crate::allowed::State;
+use crate::{ANY, Actor, Specification, tell};
+
+/// What is under way, and in which state.
+pub struct Run<S: Specification> {
+    state: S,
+    victim: &'static [S::Op],
+    told: u8,
+    waiter: &'static [S::Op],
+    waiters: u8,
+}
+
+impl<S: Specification> Clone for Run<S> {
+    fn clone(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<S: Specification> PartialEq for Run<S> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.told, self.waiters) == (other.told, other.waiters)
+            && self.victim.len() == other.victim.len()
+            && self.waiter.len() == other.waiter.len()
+            && self.state == other.state
+    }
+}
+
+impl<S: Specification> Run<S> {
+    /// The victim is to do all of these, and so is the waiter.
+    #[must_use]
+    pub fn new(state: S, victim: &'static [S::Op], waiter: &'static [S::Op]) -> Self {
+        Self {
+            state,
+            victim,
+            told: 0,
+            waiter,
+            waiters: 0,
+        }
+    }
+
+    fn victim_goes_on(&self) -> Option<Self> {
+        let (op, rest) = self.victim.split_first()?;
+        let mut next = self.clone();
+        let returned = next.state.apply(*op, Actor::Victim)?;
+        next.told = tell(next.told, returned);
+        next.victim = rest;
+        Some(next)
+    }
+
+    fn waiter_goes_on(&self) -> Option<Self> {
+        let (op, rest) = self.waiter.split_first()?;
+        let mut next = self.clone();
+        let returned = next.state.apply(*op, Actor::Waiter)?;
+        next.waiters = tell(next.waiters, returned);
+        next.waiter = rest;
+        Some(next)
+    }
+
+    /// Whether the waiter needs no other process any more.
+    #[must_use]
+    pub fn is_served(&self) -> bool {
+        let mut last = self.clone();
+        while let Some(next) = last.waiter_goes_on() {
+            last = next;
+        }
+        last.waiter.is_empty()
+    }
+}
+
+/// What others have seen.
+#[derive(Clone, Copy, Debug)]
+pub enum Seen<Op> {
+    /// They did this, and it returned that; `None` if it blocked.
+    Returned(Op, Option<u8>),
+    /// The waiter has ended, and told this.
+    WaiterEnded(u8),
+}
+
+impl<S: Specification> State for Run<S> {
+    type Event = Seen<S::Op>;
+
+    fn next(&self, alive: bool) -> Vec<Self> {
+        let victim = self.victim_goes_on().filter(|_| alive);
+        victim.into_iter().chain(self.waiter_goes_on()).collect()
+    }
+
+    fn after(&self, event: Seen<S::Op>) -> Option<Self> {
+        match event {
+            Seen::Returned(op, returned) => {
+                let mut next = self.clone();
+                match next.state.apply(op, Actor::Other) {
+                    None => returned.is_none().then(|| self.clone()),
+                    Some(ANY) => Some(next),
+                    expected => (returned == expected).then_some(next),
+                }
+            }
+            Seen::WaiterEnded(code) => {
+                let is_so = self.waiter.is_empty() && self.waiters == code;
+                is_so.then(|| self.clone())
+            }
+        }
+    }
+
+    fn dead(&self) -> Self {
+        let mut left = self.clone();
+        left.state.dies(Actor::Victim);
+        left
+    }
+
+    fn code(&self) -> Option<u8> {
+        self.victim.is_empty().then_some(self.told)
+    }
+}
