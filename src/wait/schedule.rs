@@ -280,11 +280,12 @@ mod tests {
         }
     }
 
-    /// A schedule whose wait is as old as that, and whose slice has just ended.
+    /// A schedule whose wait is as old as that, or as the machine's clock if it is younger, and
+    /// whose slice has just ended.
     fn aged(age: Duration) -> WaitSchedule<'static> {
         let now = clock_here();
         WaitSchedule {
-            slice: Some((now - nanos(age), now)),
+            slice: Some((now.saturating_sub(nanos(age)), now)),
             ..WaitSchedule::new(Pace::Park.into(), 0)
         }
     }
