@@ -23,6 +23,7 @@ pub mod queue;
 pub mod run;
 pub mod semaphore;
 pub mod snapshot;
+pub mod work;
 
 use std::fmt;
 
@@ -50,6 +51,16 @@ pub trait Specification: Clone + Default + PartialEq + fmt::Debug {
     /// Does an operation of a process: what it returns, or [`ANY`]; `None` if it blocks, or would,
     /// and then nothing is changed that matters.
     fn apply(&mut self, op: Self::Op, by: Actor) -> Option<u8>;
+
+    /// All that an operation of a process may come to, where that is not one thing.
+    fn choices(&self, op: Self::Op, by: Actor) -> Vec<(u8, Self)> {
+        let mut next = self.clone();
+        let returned = next.apply(op, by);
+        returned
+            .map(|returned| (returned, next))
+            .into_iter()
+            .collect()
+    }
 
     /// A process dies.
     fn dies(&mut self, _who: Actor) {}

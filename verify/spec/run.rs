@@ -43,29 +43,45 @@ impl<S: Specification> Run<S> {
         }
     }
 
-    fn victim_goes_on(&self) -> Option<Self> {
-        let (op, rest) = self.victim.split_first()?;
-        let mut next = self.clone();
-        let returned = next.state.apply(*op, Actor::Victim)?;
-        next.told = tell(next.told, returned);
-        next.victim = rest;
-        Some(next)
+    fn victim_goes_on(&self) -> Vec<Self> {
+        let Some((op, victim)) = self.victim.split_first() else {
+            return Vec::new();
+        };
+        let choices = self.state.choices(*op, Actor::Victim).into_iter();
+        let next = choices.map(|(returned, state)| Self {
+            state,
+            victim,
+            told: tell(self.told, returned),
+            ..*self
+        });
+        next.collect()
     }
 
-    fn waiter_goes_on(&self) -> Option<Self> {
-        let (op, rest) = self.waiter.split_first()?;
-        let mut next = self.clone();
-        let returned = next.state.apply(*op, Actor::Waiter)?;
-        next.waiters = tell(next.waiters, returned);
-        next.waiter = rest;
-        Some(next)
+    fn waiter_goes_on(&self) -> Vec<Self> {
+        let Some((op, waiter)) = self.waiter.split_first() else {
+            return Vec::new();
+        };
+        let choices = self.state.choices(*op, Actor::Waiter).into_iter();
+        let next = choices.map(|(returned, state)| Self {
+            state,
+            waiter,
+            waiters: tell(self.waiters, returned),
+            ..*self
+        });
+        next.collect()
+    }
+
+    /// The primitive.
+    #[must_use]
+    pub fn state(&self) -> &S {
+        &self.state
     }
 
     /// Whether the waiter needs no other process any more.
     #[must_use]
     pub fn is_served(&self) -> bool {
         let mut last = self.clone();
-        while let Some(next) = last.waiter_goes_on() {
+        while let Some(next) = last.waiter_goes_on().pop() {
             last = next;
         }
         last.waiter.is_empty()
@@ -85,19 +101,23 @@ impl<S: Specification> State for Run<S> {
     type Event = Seen<S::Op>;
 
     fn next(&self, alive: bool) -> Vec<Self> {
-        let victim = self.victim_goes_on().filter(|_| alive);
-        victim.into_iter().chain(self.waiter_goes_on()).collect()
+        let mut next = self.waiter_goes_on();
+        if alive {
+            next.extend(self.victim_goes_on());
+        }
+        next
     }
 
     fn after(&self, event: Seen<S::Op>) -> Option<Self> {
         match event {
             Seen::Returned(op, returned) => {
-                let mut next = self.clone();
-                match next.state.apply(op, Actor::Other) {
-                    None => returned.is_none().then(|| self.clone()),
-                    Some(ANY) => Some(next),
-                    expected => (returned == expected).then_some(next),
+                let choices = self.state.choices(op, Actor::Other);
+                if choices.is_empty() {
+                    return returned.is_none().then(|| self.clone());
                 }
+                let is_it = |choice: &(u8, S)| choice.0 == ANY || Some(choice.0) == returned;
+                let (_, state) = choices.into_iter().find(is_it)?;
+                Some(Self { state, ..*self })
             }
             Seen::WaiterEnded(code) => {
                 let is_so = self.waiter.is_empty() && self.waiters == code;

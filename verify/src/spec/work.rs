@@ -1,47 +1,47 @@
-//! A work queue: what waits, what came back, what is held, what was given up.
+//! A work queue, held to its specification.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use crossdock::queue::{
     Delivery, Loan, SendError, TryRecvError, TrySendError, WorkOptions, WorkQueue,
 };
+use crossdock_spec::Actor;
+use crossdock_spec::work::Returned::{Count, Done, Gone, Got, Is, Nothing};
+use crossdock_spec::work::{End, Message, Op, Returned, Work};
 
 use crate::place::{NAME, Place, input};
 
-/// A message, and how often it was delivered.
-type Known = (u32, u8);
-
-/// A message in the hands of this process; whether it is a dead letter.
-struct Held<'q> {
-    delivery: Delivery<'q, u32>,
-    known: Known,
-    dead: bool,
-}
-
-/// What a queue is expected to be. What came back may come in any order, before what waits.
-struct Model<'q> {
-    capacity: usize,
-    attempts: u8,
-    waiting: VecDeque<u32>,
-    returned: Vec<Known>,
-    /// How many were given back for a time that does not come.
-    delayed: usize,
-    letters: Vec<Known>,
+/// The process, what it has of the queue, and what that is expected to be.
+struct User<'q> {
+    work: Work,
     loans: Vec<Loan<'q, u32>>,
-    held: Vec<Held<'q>>,
-    closed: bool,
+    held: Vec<(Delivery<'q, u32>, Message)>,
 }
 
-impl<'q> Model<'q> {
-    fn room(&self) -> usize {
-        let lists = self.waiting.len() + self.returned.len() + self.letters.len();
-        self.capacity - (lists + self.delayed + self.loans.len() + self.held.len())
+fn message(delivery: &Delivery<'_, u32>) -> Message {
+    Message {
+        word: **delivery,
+        attempts: delivery.attempt(),
     }
+}
 
-    fn is_idle(&self) -> bool {
-        let held = self.held.iter().any(|held| !held.dead);
-        !held && self.waiting.is_empty() && self.returned.is_empty() && self.delayed == 0
+fn refused<T>(error: &TrySendError<T>) -> Returned {
+    match error {
+        TrySendError::Full(_) => Nothing,
+        TrySendError::Disconnected(_) => Gone,
+        _ => unreachable!("neither full nor closed"),
+    }
+}
+
+impl<'q> User<'q> {
+    /// An operation has returned that.
+    #[track_caller]
+    fn saw(&mut self, op: Op, returned: Returned) {
+        let left = self.work.after(op, Actor::Other, returned);
+        let Some(left) = left else {
+            panic!("{op:?} returned {returned:?} at {:?}", self.work);
+        };
+        self.work = left;
     }
 
     fn step(&mut self, queue: &'q WorkQueue<u32>, [verb, a, b, c]: [u8; 4]) {
@@ -51,30 +51,32 @@ impl<'q> Model<'q> {
             0..3 => self.send(queue, value),
             3 => match queue.try_loan() {
                 Ok(loan) => {
-                    assert!(!self.closed && self.room() > 0);
+                    self.saw(Op::TryLoan, Done);
                     self.loans.push(loan);
                 }
-                Err(error) => self.is_refused(&error),
+                Err(error) => self.saw(Op::TryLoan, refused(&error)),
             },
             4 if !self.loans.is_empty() => {
-                let mut loan = self.loans.swap_remove(which % self.loans.len());
+                let which = which % self.loans.len();
+                let mut loan = self.loans.remove(which);
                 *loan = value;
-                match c % 4 {
-                    0 => drop(loan),
-                    _ => match loan.send() {
-                        Ok(()) => {
-                            assert!(!self.closed);
-                            self.waiting.push_back(value);
-                        }
-                        Err(error) => {
-                            assert!(self.closed && matches!(error, SendError::Disconnected(())));
-                        }
-                    },
+                if c % 4 == 0 {
+                    drop(loan);
+                    return self.saw(Op::GiveUp(which), Done);
                 }
+                let returned = match loan.send() {
+                    Ok(()) => Done,
+                    Err(SendError::Disconnected(())) => Gone,
+                    Err(_) => unreachable!("neither sent nor closed"),
+                };
+                self.saw(Op::Commit(value, which), returned);
             }
             5..8 => self.receive(queue),
             8..11 if !self.held.is_empty() => self.end(which, c),
-            11 => self.take_letter(queue),
+            11 => match queue.dead_letters().take().expect("a member") {
+                None => self.saw(Op::Letter, Nothing),
+                Some(delivery) => self.hold(Op::Letter, delivery),
+            },
             12 => self.look(queue),
             // Sends and acknowledges so many, one after the other, while the other handles are
             // idle.
@@ -90,125 +92,73 @@ impl<'q> Model<'q> {
             }
             14 if b == 9 && c < 64 => {
                 queue.close();
-                self.closed = true;
+                self.saw(Op::Close, Done);
             }
             _ => {}
         }
     }
 
-    fn is_refused<T>(&self, error: &TrySendError<T>) {
-        match error {
-            TrySendError::Full(_) => assert!(!self.closed && self.room() == 0),
-            TrySendError::Disconnected(_) => assert!(self.closed),
-            _ => unreachable!("neither full nor closed"),
-        }
-    }
-
     fn send(&mut self, queue: &WorkQueue<u32>, value: u32) {
-        match queue.try_send(value) {
-            Ok(()) => {
-                assert!(!self.closed && self.room() > 0);
-                self.waiting.push_back(value);
-            }
+        let returned = match queue.try_send(value) {
+            Ok(()) => Done,
             Err(error) => {
-                self.is_refused(&error);
+                let returned = refused(&error);
                 assert!(
                     matches!(error, TrySendError::Full(back) | TrySendError::Disconnected(back) if back == value)
                 );
+                returned
             }
-        }
+        };
+        self.saw(Op::TrySend(value), returned);
     }
 
     fn receive(&mut self, queue: &'q WorkQueue<u32>) {
         match queue.try_recv() {
-            Ok(delivery) => {
-                let known = (*delivery, delivery.attempt());
-                if self.returned.is_empty() {
-                    let expected = self.waiting.pop_front().map(|item| (item, 1));
-                    assert_eq!(Some(known), expected);
-                } else {
-                    remove(&mut self.returned, (known.0, known.1 - 1));
-                }
-                self.held.push(Held {
-                    delivery,
-                    known,
-                    dead: false,
-                });
-            }
-            Err(error) => {
-                assert!(self.returned.is_empty() && self.waiting.is_empty());
-                // What this process itself holds is no reason to wait.
-                let ended = self.closed && self.delayed == 0;
-                assert_eq!(matches!(error, TryRecvError::Disconnected), ended);
-                assert_eq!(matches!(error, TryRecvError::Empty), !ended);
-            }
+            Ok(delivery) => self.hold(Op::TryRecv, delivery),
+            Err(TryRecvError::Empty) => self.saw(Op::TryRecv, Nothing),
+            Err(TryRecvError::Disconnected) => self.saw(Op::TryRecv, Gone),
+            Err(_) => unreachable!("neither empty nor closed"),
         }
     }
 
-    fn take_letter(&mut self, queue: &'q WorkQueue<u32>) {
-        let Some(delivery) = queue.dead_letters().take().expect("a member") else {
-            return assert!(self.letters.is_empty());
-        };
-        let known = (*delivery, delivery.attempt());
-        remove(&mut self.letters, known);
-        self.held.push(Held {
-            delivery,
-            known,
-            dead: true,
-        });
+    /// A message or a dead letter came.
+    fn hold(&mut self, op: Op, delivery: Delivery<'q, u32>) {
+        let got = message(&delivery);
+        self.saw(op, Got(got));
+        self.held.push((delivery, got));
     }
 
     /// Ends one of the deliveries.
     fn end(&mut self, which: usize, how: u8) {
-        let held = self.held.swap_remove(which % self.held.len());
-        let Held {
-            delivery, known, ..
-        } = held;
-        assert_eq!(*delivery, known.0);
-        let is_last = held.dead || known.1 == self.attempts;
-        let letter = (known.0, self.attempts);
-        let ended = match how % 8 {
-            0..3 => return delivery.ack().expect("held"),
-            3 => delivery.reject().map(|()| self.letters.push(letter)),
-            4 => {
-                let delayed = delivery.nack(Duration::MAX);
-                delayed.map(|()| match is_last {
-                    true => self.letters.push(letter),
-                    false => self.delayed += 1,
-                })
+        let which = which % self.held.len();
+        let (delivery, got) = self.held.remove(which);
+        assert_eq!(message(&delivery), got);
+        let (end, ended) = match how % 8 {
+            0..3 => {
+                delivery.ack().expect("held");
+                return self.saw(Op::End(End::Ack, which), Got(got));
             }
-            way => {
-                let ended = match way {
-                    5 => delivery.nack(Duration::ZERO),
-                    _ => {
-                        drop(delivery);
-                        Ok(())
-                    }
-                };
-                ended.map(|()| match is_last {
-                    true => self.letters.push(letter),
-                    false => self.returned.push(known),
-                })
+            3 => (End::Reject, delivery.reject()),
+            4 => (End::Delay, delivery.nack(Duration::MAX)),
+            5 => (End::Nack, delivery.nack(Duration::ZERO)),
+            _ => {
+                drop(delivery);
+                (End::Drop, Ok(()))
             }
         };
         ended.expect("held");
+        self.saw(Op::End(end, which), Done);
     }
 
-    fn look(&self, queue: &WorkQueue<u32>) {
-        assert_eq!(queue.capacity(), self.capacity as u64);
-        assert_eq!(queue.free_capacity(), self.room() as u64);
-        assert_eq!(queue.dead_letters().len(), self.letters.len() as u64);
-        assert_eq!(queue.is_idle(), self.is_idle());
-        assert_eq!(queue.is_closed(), self.closed);
+    fn look(&mut self, queue: &WorkQueue<u32>) {
+        let few = |count| usize::try_from(count).expect("few");
+        self.saw(Op::Room, Count(few(queue.free_capacity())));
+        self.saw(Op::Letters, Count(few(queue.dead_letters().len())));
+        self.saw(Op::IsIdle, Is(queue.is_idle()));
+        self.saw(Op::IsClosed, Is(queue.is_closed()));
         let waited = queue.wait_idle_timeout(Duration::ZERO);
-        assert_eq!(waited.is_ok(), self.is_idle());
+        self.saw(Op::IsIdle, Is(waited.is_ok()));
     }
-}
-
-#[track_caller]
-fn remove(from: &mut Vec<Known>, known: Known) {
-    let at = from.iter().position(|other| *other == known);
-    from.swap_remove(at.expect("one of those that are there"));
 }
 
 /// Does to a queue what the data say, and what is expected of it beside it.
@@ -225,23 +175,19 @@ pub(crate) fn run(data: &[u8]) {
     let open = |_| place.segment.open(NAME).expect("it is there");
     let mut handles: Vec<WorkQueue<u32>> = vec![queue.clone(), queue];
     handles.extend((0..6).map(open));
-    let mut model = Model {
-        capacity: usize::try_from(capacity + 1).expect("8 at most"),
-        attempts,
-        waiting: VecDeque::new(),
-        returned: Vec::new(),
-        delayed: 0,
-        letters: Vec::new(),
+    let room = usize::try_from(capacity + 1).expect("8 at most");
+    let mut user = User {
+        work: Work::new(room, attempts),
         loans: Vec::new(),
         held: Vec::new(),
-        closed: false,
     };
     for (number, step) in steps.enumerate() {
         // Two more handles come into use every sixteen steps.
         let used = (2 + number / 8).min(handles.len());
-        model.step(&handles[usize::from(step[2]) % used], step);
+        user.step(&handles[usize::from(step[2]) % used], step);
     }
     for queue in &handles {
-        model.look(queue);
+        assert_eq!(queue.capacity(), capacity + 1);
+        user.look(queue);
     }
 }
