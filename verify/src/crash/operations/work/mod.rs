@@ -1,26 +1,30 @@
 //! Operations on a work queue: what was sent is done once, and a process that goes on finds it
 //! working.
 //!
-//! Each message is judged by its attempts, and not the queue by its states, as that of `queue` is:
-//! what is given back may be redelivered in any order.
+//! What a victim and others do are operations of the specification, which says what is allowed.
 
-mod judge;
 mod place;
 mod verb;
 
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::time::{Duration, Instant};
+use std::mem::forget;
+use std::time::Duration;
 
 use crossdock::queue::{ByteQueue, Channel, WorkQueue};
+use crossdock_spec::allowed::State as _;
+use crossdock_spec::run::{Run, Seen};
+use crossdock_spec::work::{Op, Returned, Side, Work};
+use crossdock_spec::{Actor, FAILED, Specification as _};
 
+use crate::crash::allowed::Allowed;
 use crate::crash::operation::{Base, Fate, Operation, Owned, Scene};
 use crate::crash::sweep::Listed;
 use crate::crash::victim::Death;
-use crate::line::{Patience, Refused, Task};
-use crate::process::{Child, End, Rig};
-use place::{CAPACITY, Done, Got, Kind, Place, SLEEPERS, Sleeper, TOLD};
-use verb::{FIRST, OTHER, Told, Verb, act, act_wrongly};
+use crate::line::Task;
+use crate::process::{Child, Rig, forked_asleep};
+use place::{Counted, Hand, Kind, Place, rehearse};
+use verb::{ACK, Bug, NACK, OTHER, Verb};
 
 struct Working<Q> {
     verb: Verb,
@@ -31,31 +35,105 @@ struct Working<Q> {
     kind: PhantomData<Q>,
 }
 
-/// What others did, and got.
+/// What others saw.
 #[derive(Default)]
-struct Seen {
-    /// What they sent.
-    sent: Vec<u64>,
-    /// What was delivered to them, in this order.
-    got: Vec<Got>,
-    /// Who sleeps at the queue.
+struct Watch {
+    allowed: Allowed<Run<Work>>,
+    /// The process that sleeps at the queue.
     sleeper: Option<Child>,
-    /// What it got, if it receives.
-    woken: Option<Got>,
-    /// How many messages they had got when the queue was idle, if it was seen so.
-    idle_after: Option<usize>,
 }
 
-impl Seen {
-    /// How many messages are done.
-    fn done(&self) -> usize {
-        let got = self.got.iter().chain(&self.woken);
-        got.filter(|got| got.done != Done::Nacked).count()
-    }
+/// A third party, which tells the judge all that it sees.
+struct Third<'a, Q: Kind> {
+    place: &'a Place<Q>,
+    allowed: &'a mut Allowed<Run<Work>>,
+    scene: &'a mut Scene,
+    hand: Hand<'a, Q>,
 }
 
 /// How long others may take for a message that is there, or is not: some slices.
 const SLICES: Duration = Duration::from_millis(25);
+
+impl<Q: Kind> Third<'_, Q> {
+    /// Does that, and waits for it no longer than `time`; what it returned.
+    fn does(&mut self, op: Op, time: Duration) -> Option<Returned> {
+        let place = self.place;
+        match place.run(&place.queue, op, &mut self.hand, Some(time)) {
+            Ok(returned) => {
+                let event = Seen::Returned(op, returned.map(Returned::code));
+                self.allowed.see(event, self.scene);
+                returned
+            }
+            Err(what) => {
+                self.scene.lost(what);
+                None
+            }
+        }
+    }
+
+    fn tries(&mut self, op: Op) -> Option<Returned> {
+        self.does(op, Duration::ZERO)
+    }
+
+    fn waits(&mut self, op: Op) -> Option<Returned> {
+        self.does(op, self.scene.patience)
+    }
+
+    fn is_so(&mut self, op: Op) -> bool {
+        self.tries(op) == Some(Returned::Is(true))
+    }
+
+    /// Receives what is there now, and acknowledges `most` messages at most, or as many as it
+    /// returns. Gives the first that is new back first, if it `nacks`.
+    fn takes(&mut self, most: usize, mut nacks: bool) -> usize {
+        let mut acked = 0;
+        while acked < most
+            && let Some(Returned::Got(message)) = self.tries(Op::TryRecv)
+        {
+            if nacks && message.attempts == 1 {
+                nacks = false;
+                self.tries(NACK);
+            } else {
+                self.tries(ACK);
+                acked += 1;
+            }
+        }
+        acked
+    }
+
+    /// Receives what must come without another process's help.
+    fn waits_for_all(&mut self) {
+        while self.allowed.all(|run| run.state().has_messages()) {
+            let Some(Returned::Got(_)) = self.waits(Op::Recv) else {
+                break;
+            };
+            self.tries(ACK);
+        }
+        self.takes(usize::MAX, false);
+    }
+
+    /// Receives one message if one comes within some slices.
+    fn looks_for_one(&mut self) {
+        let place = self.place;
+        let found = place.run(&place.queue, Op::Recv, &mut self.hand, Some(SLICES));
+        if let Ok(Some(returned)) = found {
+            let event = Seen::Returned(Op::Recv, Some(returned.code()));
+            self.allowed.see(event, self.scene);
+            self.tries(ACK);
+        }
+    }
+}
+
+impl Watch {
+    fn third<'a, Q: Kind>(&'a mut self, place: &'a Place<Q>, scene: &'a mut Scene) -> Third<'a, Q> {
+        Third {
+            place,
+            allowed: &mut self.allowed,
+            scene,
+            hand: Hand::default(),
+        }
+    }
+}
 
 impl<Q: Kind> Working<Q> {
     fn new(verb: Verb, seeded: bool) -> Self {
@@ -78,240 +156,144 @@ impl<Q: Kind> Working<Q> {
         self.alone.get().is_multiple_of(2)
     }
 
-    /// All messages that are in the queue, or were, but for the victim's.
-    fn all(&self, seen: &Seen) -> Vec<u64> {
-        let mut all = self.verb.before().to_vec();
-        all.extend(&seen.sent);
-        all
-    }
-
-    /// Whether the victim had made its commit when it was killed, where that can be said.
-    fn committed(&self, place: &Place<Q>, scene: &Scene) -> Option<bool> {
-        let cells = usize::try_from(place.queue.cells(FIRST)).ok()?;
-        Some(scene.left? <= self.verb.after_commit(cells)?)
-    }
-
-    /// A third party sends one message beside a stopped victim, as far as there must be room.
-    fn offer(&self, place: &Place<Q>, seen: &mut Seen, scene: &mut Scene) {
-        let dead = self.verb.dead().is_some_and(|dead| dead.is_sender());
-        let used = self.verb.before().len() + self.verb.loans() + usize::from(dead);
-        // Where the other side may be gone, or the victim closes, no process needs to take it.
-        let may_refuse = self.verb.closes() || self.verb == Verb::DropReceiver;
-        if place.offer(OTHER, scene) {
-            seen.sent.push(OTHER);
-        } else if !may_refuse && (used as u64) < CAPACITY {
-            scene.stuck("there is no room beside a stopped victim");
-        }
-    }
-
-    /// A third party receives all that the victim neither has nor waits for: no process hides
-    /// anything from it.
-    fn receive(&self, place: &Place<Q>, seen: &mut Seen, scene: &mut Scene) {
-        let verb = self.verb;
-        // What cannot be read is no receiver's to acknowledge.
-        let all = self.all(seen).len() - usize::from(verb.breaks());
-        let most = match verb {
-            // It stays as good as full.
-            Verb::TrySendFull => 1,
-            _ => all - verb.takes(),
-        };
-        // Nor what a process has died with, before it is known.
-        let died_with = verb.dead().is_some_and(|dead| !dead.is_sender());
-        let out_of_sight = verb.holds() || verb.buries() || (died_with && verb.takes() == 0);
-        let least = most.min(all - verb.takes() - usize::from(out_of_sight));
-        let taken = place.take(most, true, scene);
-        let acked = taken.acked();
-        if acked < least {
-            scene.stuck(format!(
-                "{acked} of {least} messages come beside a stopped victim"
-            ));
-        }
-        if taken.over && matches!(verb, Verb::SenderSend | Verb::CountSender) {
-            scene.duplicated("the only sender is taken for dead, and is stopped");
-        }
-        seen.got.extend(taken.got);
-        if place.queue.is_idle() {
-            seen.idle_after = Some(seen.got.len());
-        }
-    }
-
-    /// A receiver that sleeps wakes for a message that is there, and for the end.
-    fn wake_receiver(
-        &self,
-        place: &Place<Q>,
-        seen: &mut Seen,
-        scene: &mut Scene,
-        sleeper: &mut Child,
-    ) {
-        let slept_out = |sleeper: &mut Child, time| !matches!(sleeper.end_within(time), Ok(None));
-        // It wakes by itself if there is something for it.
-        let deadline = Instant::now() + scene.patience;
-        while !slept_out(sleeper, Duration::ZERO)
-            && !place.queue.is_idle()
-            && Instant::now() < deadline
-        {
-            std::thread::yield_now();
-        }
-        if slept_out(sleeper, Duration::ZERO) || !place.queue.is_idle() || place.queue.is_closed() {
-            return;
-        }
-        if self.verb.closes() {
-            place.queue.close();
-        } else if place.offer(OTHER + 1, scene) {
-            seen.sent.push(OTHER + 1);
-        }
-    }
-
-    /// Who sleeps wakes for what he waits for.
-    fn wake(&self, place: &Place<Q>, seen: &mut Seen, scene: &mut Scene) -> Rig {
-        let Some(mut sleeper) = seen.sleeper.take() else {
+    /// Has a sleeper wake for what it waits for.
+    fn wake(&self, place: &Place<Q>, watch: &mut Watch, scene: &mut Scene) -> Rig {
+        let Some(sleeper) = watch.sleeper.take() else {
             return Ok(());
         };
-        let who = self.verb.sleeper();
-        match who {
-            Some(Sleeper::Receiver) => self.wake_receiver(place, seen, scene, &mut sleeper),
-            // A process must make room; if it is there already, it wakes by itself.
-            Some(Sleeper::Sender) if place.queue.room() == 0 => {
-                seen.got.extend(place.wait_for(1, scene));
-            }
-            // What the victim has died with comes again, and is done.
-            Some(Sleeper::Waiter) if !place.queue.is_idle() => {
-                seen.got.extend(place.wait_for(1, scene));
-                seen.got.extend(place.take(usize::MAX, false, scene).got);
-            }
-            _ => {}
+        let mut third = watch.third(place, scene);
+        // If it is there already, it wakes by itself.
+        third.tries(Op::IsIdle);
+        third.tries(Op::IsClosed);
+        if !Q::SPANS {
+            third.tries(Op::Room);
         }
-        match sleeper.end_within(scene.patience)? {
-            None => scene.stuck(format!("a {who:?} sleeps on")),
-            Some(End::Exited(TOLD)) if who == Some(Sleeper::Sender) => seen.sent.push(SLEEPERS),
-            Some(End::Exited(TOLD)) if who == Some(Sleeper::Waiter) => scene.outcome("idle"),
-            Some(End::Exited(TOLD)) if place.queue.is_closed() => scene.outcome("told"),
-            Some(End::Exited(code)) if Told::from_code(code).is_some() => {
-                seen.woken = Told::from_code(code).map(|Told { item, attempt }| Got {
-                    item,
-                    attempt,
-                    done: Done::Acked,
-                });
+        if !third.allowed.all(Run::is_served) {
+            for op in self.verb.rescue {
+                third.waits(*op);
             }
-            Some(other) => scene.lost(format!("a {who:?} ended with {other:?}")),
+            if self.verb.rescue.is_empty() {
+                third.waits_for_all();
+            }
+        }
+        drop(third);
+        if let Some(code) = scene.code_of(sleeper)? {
+            watch.allowed.see(Seen::WaiterEnded(code), scene);
         }
         Ok(())
     }
 
     /// Receives the rest beside no other process: first what must come by itself, then all.
-    fn drain(&self, place: &Place<Q>, seen: &mut Seen, ended: bool, scene: &mut Scene) {
-        let verb = self.verb;
-        // A message that may be done without others, or not in the queue.
-        let in_doubt = verb.acks() || verb.delays() || verb.ends_buried() || verb == Verb::Reject;
-        let due = self.all(seen).len() - usize::from(in_doubt);
-        let due = due.saturating_sub(seen.done());
-        seen.got.extend(place.wait_for(due, scene));
-        seen.got.extend(place.take(usize::MAX, false, scene).got);
-        let is_missing = seen.done() < self.all(seen).len();
-        let looked = scene.fate == Fate::KilledAlone && self.is_chosen();
-        if !ended
-            && is_missing
-            && self.committed(place, scene) == Some(false)
-            && !verb.ends_buried()
-        {
-            seen.got.extend(place.wait_for(1, scene));
-        } else if is_missing && looked {
-            seen.got.extend(place.look_for_one(SLICES, scene));
+    fn drain(&self, third: &mut Third<'_, Q>) {
+        third.waits_for_all();
+        let looks = third.scene.fate == Fate::KilledAlone && self.is_chosen();
+        if looks && !third.allowed.all(|run| !run.state().has_messages()) {
+            third.looks_for_one();
         }
-        if !verb.is_sender() && !verb.is_receiver() {
+        // A process that waits for the other side finds out by itself.
+        if self.verb.counted().is_none() {
+            let is_new = |run: &Run<Work>| run.state().is_empty() && !run.state().is_closed();
             // Newcomers find the room of the dead by themselves.
-            if looked && !in_doubt && !verb.closes() {
-                place.works(false, scene);
+            if looks && third.allowed.all(is_new) {
+                third.place.works(false, third.scene);
             }
-            place.base.segment.reap();
-            let late = place.take(usize::MAX, false, scene).got;
-            if looked && !late.is_empty() {
-                scene.stuck(format!(
-                    "{late:?} comes when a process reaps, and not before"
-                ));
-            }
-            seen.got.extend(late);
-        }
-        seen.got.extend(place.letters(scene));
-        if let Some(after) = seen.idle_after {
-            let were_there = [self.verb.before(), &[OTHER]].concat();
-            let is_late = |got: &&Got| were_there.contains(&got.item) && got.done != Done::Letter;
-            let late: Vec<&Got> = seen.got[after..].iter().filter(is_late).collect();
-            if !late.is_empty() {
-                scene.lost(format!("{late:?} came when the queue had been idle"));
+            third.tries(Op::Reap);
+            let late = third.takes(usize::MAX, false);
+            if looks && late > 0 {
+                let what = format!("{late} come when a process reaps, and not before");
+                third.scene.stuck(what);
             }
         }
+        while let Some(Returned::Got(_)) = third.tries(Op::Letter) {
+            third.scene.outcome("buried");
+            third.tries(ACK);
+        }
+        let is_drained = |run: &Run<Work>| run.state().is_drained();
+        let what = "all came that is there";
+        third.allowed.keep(what, is_drained, third.scene);
+        if !third.is_so(Op::IsIdle) {
+            third.scene.outcome("delayed");
+        }
+        third.allowed.outcome(third.scene);
     }
 
     /// Once the last that was counted is gone, the other side is told. One that was killed before
     /// it was counted never was there.
-    fn ends(&self, place: &Place<Q>, seen: &mut Seen, counted: bool, scene: &mut Scene) {
+    fn ends(&self, third: &mut Third<'_, Q>) {
         let is_told = |told| if told { "told" } else { "not counted" };
-        if !counted && self.verb == Verb::CountSender {
-            let over = place.take(1, false, scene).over;
-            scene.outcome(is_told(over));
-        } else if !counted && self.verb == Verb::CountReceiver {
-            let refused = !place.offer(OTHER + 1, scene);
-            scene.outcome(is_told(refused));
-            place.take(1, false, scene);
-        } else if self.verb.is_sender() {
-            match place.queue.receive(Patience::For(scene.patience)) {
-                Err(Refused::Gone) => scene.outcome("told"),
-                Err(other) => scene.stuck(format!("the last sender is gone, and: {other:?}")),
-                Ok(_) => scene.duplicated("the last sender is gone, and a message comes"),
+        let Some(side) = self.verb.counted() else {
+            return;
+        };
+        let was_counted = third.allowed.all(|run| run.state().has_left(side));
+        match side {
+            Side::Sender if !was_counted => {
+                let told = third.tries(Op::TryRecv) == Some(Returned::Gone);
+                third.scene.outcome(is_told(told));
             }
-        } else if self.verb.is_receiver() {
-            loop {
-                let patience = Patience::For(scene.patience);
-                match place.queue.send(OTHER + 1, patience) {
-                    // It was not known yet.
-                    Ok(()) if seen.sent.len() < 4 => seen.sent.push(OTHER + 1),
-                    Err(Refused::Gone) => break scene.outcome("told"),
-                    other => {
-                        scene.stuck(format!("the last receiver is gone, and send: {other:?}"));
-                        break;
+            Side::Receiver if !was_counted => {
+                let told = third.tries(Op::TrySend(OTHER + 1)) == Some(Returned::Gone);
+                third.scene.outcome(is_told(told));
+                third.takes(1, false);
+            }
+            Side::Sender => {
+                if third.waits(Op::Recv) == Some(Returned::Gone) {
+                    third.scene.outcome("told");
+                }
+            }
+            Side::Receiver => {
+                // It may not be known yet.
+                for _ in 0..4 {
+                    match third.waits(Op::Send(OTHER + 1)) {
+                        Some(Returned::Done) => {}
+                        Some(Returned::Gone) => return third.scene.outcome("told"),
+                        _ => return,
                     }
                 }
+                let what = "the last receiver is gone, and messages are sent";
+                third.scene.stuck(what);
             }
         }
     }
 
     /// All works on, unless it was closed.
-    fn reuse(&self, place: &Place<Q>, scene: &mut Scene) {
+    fn reuse(&self, third: &mut Third<'_, Q>) {
+        let is_closed = third.is_so(Op::IsClosed);
         if self.verb.closes() {
-            scene.outcome(if place.queue.is_closed() {
-                "closed"
-            } else {
-                "open"
-            });
+            let what = if is_closed { "closed" } else { "open" };
+            third.scene.outcome(what);
         }
-        if place.queue.is_closed() {
-            if !self.verb.closes() {
-                scene.lost("the queue is closed, and no process has closed it");
-            }
-            if place.offer(OTHER, scene) {
-                scene.duplicated("a message was sent after the queue was closed");
-            }
-            if !place.take(1, false, scene).over {
-                scene.stuck("the closed queue is empty, and does not say that it is over");
-            }
+        if is_closed {
+            third.tries(Op::TrySend(OTHER));
+            third.tries(Op::TryRecv);
             return;
         }
         // What was sent before it was known that no process receives.
-        place.take(usize::MAX, false, scene);
-        if self.verb.delays() && !place.queue.is_idle() {
-            return;
+        third.takes(usize::MAX, false);
+        if third.allowed.all(|run| run.state().is_empty()) {
+            third.place.works(true, third.scene);
         }
-        place.works(true, scene);
+    }
+
+    /// The victim is gone.
+    fn rest(&self, place: &Place<Q>, mut watch: Watch, scene: &mut Scene) -> Rig {
+        self.wake(place, &mut watch, scene)?;
+        let mut third = watch.third(place, scene);
+        self.drain(&mut third);
+        self.ends(&mut third);
+        self.reuse(&mut third);
+        Ok(())
     }
 }
 
 impl<Q: Kind> Operation for Working<Q> {
     type World = Place<Q>;
-    type Seen = Seen;
+    type Seen = Watch;
+
+    /// A list takes some dozens of steps for each operation.
+    const FEW_STEPS: usize = 900;
 
     fn world(&self) -> Rig<Place<Q>> {
-        Place::new(self.verb, &self.death)
+        Place::new(&self.verb, &self.death)
     }
 
     fn base<'a>(&self, place: &'a Place<Q>) -> &'a Base {
@@ -319,134 +301,187 @@ impl<Q: Kind> Operation for Working<Q> {
     }
 
     fn victim(&self, place: Owned<Place<Q>>, begin: &mut dyn FnMut()) -> u8 {
-        if self.seeded {
-            act_wrongly(self.verb, &place, begin)
-        } else {
-            act(self.verb, &place, begin)
+        let verb = &self.verb;
+        if !verb.joins {
+            rehearse(&place.spare);
         }
+        let counted = match verb.before {
+            [Op::Join(side)] => Counted::at(&place.queue, *side),
+            _ => None,
+        };
+        if let [Op::Leave(_)] = verb.act {
+            begin();
+            if let (true, Bug::First(ops)) = (self.seeded, verb.bug) {
+                place.do_all(&place.queue, ops, &mut Hand::default());
+            }
+            drop(counted);
+            return 0;
+        }
+        let queue = counted.as_ref().map_or(&place.queue, Counted::queue);
+        let mut hand = Hand::default();
+        if counted.is_none() && place.do_all(queue, verb.before, &mut hand) == FAILED {
+            return FAILED;
+        }
+        begin();
+        let told = match (self.seeded, verb.bug) {
+            (false, _) => place.do_all(queue, verb.act, &mut hand),
+            (true, Bug::First(ops)) => {
+                place.do_all(queue, ops, &mut hand);
+                place.do_all(queue, verb.act, &mut hand)
+            }
+            (true, Bug::Instead(ops)) => place.do_all(queue, ops, &mut hand),
+            (true, Bug::SendAgain) => {
+                place.do_all(queue, &[Op::Recv], &mut hand);
+                place.send_again(queue, &mut hand)
+            }
+            (true, Bug::Elsewhere) => place.do_all(&place.spare, verb.act, &mut hand),
+        };
+        forget(hand);
+        forget(counted);
+        told
     }
 
-    fn assemble(&self, place: &Place<Q>, seen: &mut Seen) -> Rig {
-        if let Some(who) = self.verb.sleeper() {
-            seen.sleeper = Some(place.sleeper(who, Duration::from_secs(10))?);
+    fn assemble(&self, place: &Place<Q>, watch: &mut Watch) -> Rig {
+        let mut first = place.first.clone();
+        for op in self.verb.before {
+            first.apply(*op, Actor::Victim);
+        }
+        let run = Run::new(first, self.verb.steps(), self.verb.sleepers_steps());
+        watch.allowed = Allowed::from(run);
+        if !self.verb.sleeper.is_empty() {
+            let sleep = || place.do_all(&place.queue, self.verb.sleeper, &mut Hand::default());
+            watch.sleeper = Some(forked_asleep(sleep)?);
         }
         Ok(())
     }
 
-    fn meanwhile(&self, place: &Place<Q>, seen: &mut Seen, scene: &mut Scene) -> Rig {
-        self.offer(place, seen, scene);
-        if self.verb.sleeper() != Some(Sleeper::Receiver) {
-            self.receive(place, seen, scene);
+    /// A third party sends one message, and receives all that the victim neither has nor waits for:
+    /// no process hides anything from it.
+    fn meanwhile(&self, place: &Place<Q>, watch: &mut Watch, scene: &mut Scene) -> Rig {
+        let mut third = watch.third(place, scene);
+        let sent = third.tries(Op::TrySend(OTHER)) == Some(Returned::Done);
+        let most = match self.verb.act {
+            // It stays as good as full.
+            [Op::TrySend(_)] => 1,
+            _ => (place.first.readable() + usize::from(sent)).saturating_sub(self.verb.takes()),
+        };
+        if !self.verb.wakes_receiver() {
+            third.takes(most, true);
+            third.tries(Op::IsIdle);
         }
         Ok(())
     }
 
-    fn after_kill(&self, place: &Place<Q>, mut seen: Seen, scene: &mut Scene) -> Rig {
+    fn after_kill(&self, place: &Place<Q>, mut watch: Watch, scene: &mut Scene) -> Rig {
+        let cells = usize::try_from(place.queue.cells(verb::FIRST.into()))?;
+        if let (Some(left), Some(after)) = (scene.left, (self.verb.after_commit)(cells)) {
+            let committed = left <= after;
+            let what = ["killed before its commit", "killed after its commit"];
+            let is_so = |run: &Run<Work>| run.code().is_some() == committed;
+            let what = what[usize::from(committed)];
+            watch.allowed.keep(what, is_so, scene);
+        }
+        watch.allowed.end(None, scene);
         if scene.fate == Fate::KilledAlone {
             self.alone.set(self.alone.get() + 1);
             if self.reaps_first() {
-                place.base.segment.reap();
+                watch.third(place, scene).tries(Op::Reap);
             }
         }
-        self.wake(place, &mut seen, scene)?;
-        self.drain(place, &mut seen, false, scene);
-        self.judge(place, &seen, None, scene);
-        self.ends(place, &mut seen, false, scene);
-        self.reuse(place, scene);
-        Ok(())
+        self.rest(place, watch, scene)
     }
 
-    fn after_end(&self, place: &Place<Q>, mut seen: Seen, code: u8, scene: &mut Scene) -> Rig {
-        self.wake(place, &mut seen, scene)?;
-        self.drain(place, &mut seen, true, scene);
-        self.judge(place, &seen, Some(code), scene);
-        self.ends(place, &mut seen, true, scene);
-        if self.verb.closes() && !place.queue.is_closed() {
-            scene.lost("the queue was closed, and is open");
+    /// A bug is judged by what is there, and not by what the victim tells.
+    fn after_end(&self, place: &Place<Q>, mut watch: Watch, code: u8, scene: &mut Scene) -> Rig {
+        if self.seeded && code != FAILED {
+            let is_done = |run: &Run<Work>| run.code().is_some();
+            watch.allowed.keep("the victim ended", is_done, scene);
+            watch.allowed.dies();
+        } else {
+            watch.allowed.end(Some(code), scene);
         }
-        self.reuse(place, scene);
-        Ok(())
+        self.rest(place, watch, scene)
     }
 }
 
 /// The operations on work queues of values.
 pub(crate) const LISTED: &[Listed] = listed! {
     Working::<WorkQueue<u64>>::new;
-    "WorkQueue::loan, dropped" LoanDrop "a message that no process sent"
-    "WorkQueue::loan, Loan::send" LoanSend "a message that no process sent before it"
-    "WorkQueue::send" Send "a message that no process sent before it"
-    "WorkQueue::send, joining" SendFirst "a message that no process sent before it"
-    "WorkQueue::send to a sleeper" SendWake "a message sent to another queue"
-    "WorkQueue::send past a dead receiver" SendPast "a message that no process sent"
-    "WorkQueue::send to the place of the dead" SendReap "a message that no process sent"
-    "WorkQueue::try_send when full" TrySendFull "a message thrown away to make room"
-    "WorkQueue::recv" Recv "a message sent again and acknowledged"
-    "WorkQueue::recv, ack" RecvAck "a message sent again and acknowledged"
-    "WorkQueue::recv of what came back" RecvReturned "a message sent again and acknowledged"
-    "WorkQueue::recv of an orphan" RecvAgain "a message sent again and acknowledged"
-    "WorkQueue::recv beside a dead sender" RecvBeside "a message sent again and acknowledged"
-    "Delivery::ack" Ack "a message given back"
-    "Delivery::ack beside a sender asleep" AckWake "a message given back"
-    "Delivery::ack beside wait_idle" AckIdle "a message given back"
-    "Delivery::nack" Nack "a message acknowledged"
-    "Delivery::nack, delayed" NackLater "a message acknowledged"
-    "Delivery::nack to a sleeper" NackWake "a message acknowledged"
-    "Delivery: drop" Drop "a message acknowledged"
-    "Delivery::reject" Reject "a message given back"
-    "Delivery::nack, the last attempt" NackLast "a message acknowledged"
-    "Delivery: drop, the last attempt" DropLast "a message acknowledged"
-    "DeadLetters::take, ack" LetterAck "a dead letter given back"
-    "DeadLetters::take, drop" LetterDrop "a dead letter acknowledged"
-    "WorkQueue::wait_idle" WaitIdle "a message sent when waiting"
-    "WorkQueue::close" Close "a message sent when closing"
-    "WorkQueue::close beside a sleeper" CloseWake "another queue closed"
-    "WorkQueue::sender" CountSender "a message sent when counting"
-    "WorkQueue: Sender::send" SenderSend "a message that no process sent before it"
-    "WorkQueue: Sender: drop" DropSender "a message sent when leaving"
-    "WorkQueue::receiver" CountReceiver "a message sent when counting"
-    "WorkQueue: Receiver::recv" ReceiverRecv "a message sent again and acknowledged"
-    "WorkQueue: Receiver: drop" DropReceiver "a message sent when leaving"
-    "WorkQueue: reap a dead loaner" ReapLoaner "a message sent for the dead"
-    "WorkQueue: reap a dead sender" ReapSender "a message sent for the dead"
-    "WorkQueue: reap a dead receiver" ReapReceiver "a message sent by the reaper"
-    "WorkQueue: reap a dead holder" ReapHolder "a message sent by the reaper"
-    "WorkQueue: reap a holder's last attempt" ReapLast "a message sent by the reaper"
+    "WorkQueue::loan, dropped" LOAN_DROP "a message that no process sent"
+    "WorkQueue::loan, Loan::send" LOAN_SEND "a message that no process sent before it"
+    "WorkQueue::send" SEND "a message that no process sent before it"
+    "WorkQueue::send, joining" SEND_FIRST "a message that no process sent before it"
+    "WorkQueue::send to a sleeper" SEND_WAKE "a message sent to another queue"
+    "WorkQueue::send past a dead receiver" SEND_PAST "a message that no process sent"
+    "WorkQueue::send to the place of the dead" SEND_REAP "a message that no process sent"
+    "WorkQueue::try_send when full" TRY_SEND_FULL "a message thrown away to make room"
+    "WorkQueue::recv" RECV "a message sent again and acknowledged"
+    "WorkQueue::recv, ack" RECV_ACK "a message sent again and acknowledged"
+    "WorkQueue::recv of what came back" RECV_RETURNED "a message sent again and acknowledged"
+    "WorkQueue::recv of an orphan" RECV_AGAIN "a message sent again and acknowledged"
+    "WorkQueue::recv beside a dead sender" RECV_BESIDE "a message sent again and acknowledged"
+    "Delivery::ack" ACK "a message given back"
+    "Delivery::ack beside a sender asleep" ACK_WAKE "a message given back"
+    "Delivery::ack beside wait_idle" ACK_IDLE "a message given back"
+    "Delivery::nack" NACK "a message acknowledged"
+    "Delivery::nack, delayed" NACK_LATER "a message acknowledged"
+    "Delivery::nack to a sleeper" NACK_WAKE "a message acknowledged"
+    "Delivery: drop" DROP "a message acknowledged"
+    "Delivery::reject" REJECT "a message given back"
+    "Delivery::nack, the last attempt" NACK_LAST "a message acknowledged"
+    "Delivery: drop, the last attempt" DROP_LAST "a message acknowledged"
+    "DeadLetters::take, ack" LETTER_ACK "a dead letter given back"
+    "DeadLetters::take, drop" LETTER_DROP "a dead letter acknowledged"
+    "WorkQueue::wait_idle" WAIT_IDLE "a message sent when waiting"
+    "WorkQueue::close" CLOSE "a message sent when closing"
+    "WorkQueue::close beside a sleeper" CLOSE_WAKE "another queue closed"
+    "WorkQueue::sender" COUNT_SENDER "a message sent when counting"
+    "WorkQueue: Sender::send" SENDER_SEND "a message that no process sent before it"
+    "WorkQueue: Sender: drop" DROP_SENDER "a message sent when leaving"
+    "WorkQueue::receiver" COUNT_RECEIVER "a message sent when counting"
+    "WorkQueue: Receiver::recv" RECEIVER_RECV "a message sent again and acknowledged"
+    "WorkQueue: Receiver: drop" DROP_RECEIVER "a message sent when leaving"
+    "WorkQueue: reap a dead loaner" REAP_LOANER "a message sent for the dead"
+    "WorkQueue: reap a dead sender" REAP_SENDER "a message sent for the dead"
+    "WorkQueue: reap a dead receiver" REAP_RECEIVER "a message sent by the reaper"
+    "WorkQueue: reap a dead holder" REAP_HOLDER "a message sent by the reaper"
+    "WorkQueue: reap a holder's last attempt" REAP_LAST "a message sent by the reaper"
 };
 
 /// The operations on work queues of bytes, with messages that span cells.
 pub(crate) const LISTED_BYTES: &[Listed] = listed! {
     Working::<ByteQueue>::new;
-    "ByteQueue::loan, dropped" LoanDrop "a message that no process sent"
-    "ByteQueue::loan, Loan::send" LoanSend "a message that no process sent before it"
-    "ByteQueue::send" Send "a message that no process sent before it"
-    "ByteQueue::send to a sleeper" SendWake "a message sent to another queue"
-    "ByteQueue::recv" Recv "a message sent again and acknowledged"
-    "ByteQueue::recv, read, ack" RecvAck "a message sent again and acknowledged"
-    "ByteQueue::recv beside a dead loaner" RecvBeside "a message sent again and acknowledged"
-    "ByteQueue::recv of an orphan" RecvAgain "a message sent again and acknowledged"
-    "ByteQueue: Delivery::ack" Ack "a message given back"
-    "ByteQueue: Delivery::nack" Nack "a message acknowledged"
-    "ByteQueue: Delivery::nack, delayed" NackLater "a message acknowledged"
-    "ByteQueue: Delivery: drop" Drop "a message acknowledged"
-    "ByteQueue: Delivery::reject" Reject "a message given back"
-    "ByteQueue: Delivery: drop, the last attempt" DropLast "a message acknowledged"
-    "ByteQueue: DeadLetters::take, ack" LetterAck "a dead letter given back"
-    "ByteQueue: Sender: drop" DropSender "a message sent when leaving"
-    "ByteQueue: Receiver: drop" DropReceiver "a message sent when leaving"
-    "ByteQueue: reap a dead loaner" ReapLoaner "a message sent for the dead"
-    "ByteQueue: reap a dead holder" ReapHolder "a message sent by the reaper"
+    "ByteQueue::loan, dropped" LOAN_DROP "a message that no process sent"
+    "ByteQueue::loan, Loan::send" LOAN_SEND "a message that no process sent before it"
+    "ByteQueue::send" SEND "a message that no process sent before it"
+    "ByteQueue::send to a sleeper" SEND_WAKE "a message sent to another queue"
+    "ByteQueue::recv" RECV "a message sent again and acknowledged"
+    "ByteQueue::recv, read, ack" RECV_ACK "a message sent again and acknowledged"
+    "ByteQueue::recv beside a dead loaner" RECV_BESIDE "a message sent again and acknowledged"
+    "ByteQueue::recv of an orphan" RECV_AGAIN "a message sent again and acknowledged"
+    "ByteQueue: Delivery::ack" ACK "a message given back"
+    "ByteQueue: Delivery::nack" NACK "a message acknowledged"
+    "ByteQueue: Delivery::nack, delayed" NACK_LATER "a message acknowledged"
+    "ByteQueue: Delivery: drop" DROP "a message acknowledged"
+    "ByteQueue: Delivery::reject" REJECT "a message given back"
+    "ByteQueue: Delivery: drop, the last attempt" DROP_LAST "a message acknowledged"
+    "ByteQueue: DeadLetters::take, ack" LETTER_ACK "a dead letter given back"
+    "ByteQueue: Sender: drop" DROP_SENDER "a message sent when leaving"
+    "ByteQueue: Receiver: drop" DROP_RECEIVER "a message sent when leaving"
+    "ByteQueue: reap a dead loaner" REAP_LOANER "a message sent for the dead"
+    "ByteQueue: reap a dead holder" REAP_HOLDER "a message sent by the reaper"
 };
 
 /// The operations on channels that are more than those on the bytes.
 pub(crate) const LISTED_CHANNELS: &[Listed] = listed! {
     Working::<Channel<Task>>::new;
-    "Channel::send" Send "a value that no process sent before it"
-    "Channel::send to a sleeper" SendWake "a value sent to another channel"
-    "Channel::recv" Recv "a value sent again and acknowledged"
-    "Channel::recv, ack" RecvAck "a value sent again and acknowledged"
-    "Channel::recv past what cannot be decoded" RecvBroken "a dead letter that no process sees"
-    "Channel: Delivery::ack" Ack "a value given back"
-    "Channel: Delivery: drop" Drop "a value acknowledged"
-    "Channel: Delivery::reject" Reject "a value given back"
-    "Channel: DeadLetters::take, ack" LetterAck "a dead letter given back"
+    "Channel::send" SEND "a value that no process sent before it"
+    "Channel::send to a sleeper" SEND_WAKE "a value sent to another channel"
+    "Channel::recv" RECV "a value sent again and acknowledged"
+    "Channel::recv, ack" RECV_ACK "a value sent again and acknowledged"
+    "Channel::recv past what cannot be decoded" RECV_BROKEN "a dead letter that no process sees"
+    "Channel: Delivery::ack" ACK "a value given back"
+    "Channel: Delivery: drop" DROP "a value acknowledged"
+    "Channel: Delivery::reject" REJECT "a value given back"
+    "Channel: DeadLetters::take, ack" LETTER_ACK "a dead letter given back"
 };

@@ -2,27 +2,31 @@
 
 use std::time::Duration;
 
-use crossdock::queue::{ByteOptions, ByteQueue, Channel, WorkOptions, WorkQueue};
+use crossdock::queue::{
+    ByteOptions, ByteQueue, Channel, ReceiverOf, SenderOf, WaitIdleError, WorkOptions, WorkQueue,
+};
 use crossdock::segment::Placeable;
+use crossdock_spec::work::{End, Message, Op, Returned, Side, Work};
+use crossdock_spec::{Actor, FAILED, Specification as _, tell};
 
-use super::verb::{FIRST, Told, Verb};
+use super::verb::{FIRST, Verb};
 use crate::crash::operation::{Base, Scene};
 use crate::crash::victim::Death;
 use crate::line::{Held, Line, Patience, Refused, Task};
-use crate::process::{Broken, Child, Rig, forked};
+use crate::process::{Broken, Rig};
 
-pub(super) const CAPACITY: u64 = 5;
+/// For so many messages there is room.
+const CAPACITY: u64 = 5;
 /// After so many deliveries a message that comes back is a dead letter.
-pub(super) const ATTEMPTS: u8 = 3;
+const ATTEMPTS: u8 = 3;
 /// What a process sent that was killed before its commit: it must not arrive.
 const NEVER: u64 = 66;
 /// What shows at the end that the queue works.
 const LAST: u64 = 80;
-/// What a sleeper ends with when it was told that nothing comes any more, or that all is done.
-pub(super) const TOLD: u8 = 200;
-const FAILED: u8 = 250;
-/// What a sleeper sends.
-pub(super) const SLEEPERS: u64 = 8;
+/// What stands for a message that is not as it was sent.
+const TORN: u64 = 99;
+/// Longer than any test.
+const LATER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Where in an operation a process died before the victim came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +39,8 @@ pub(super) enum Dead {
     Receiving,
     /// With the first message in its hands.
     Holding,
+    /// In a receipt, and all that it left is done, but for the slot: what came back is in none.
+    Done,
 }
 
 impl Dead {
@@ -44,23 +50,15 @@ impl Dead {
         match self {
             Self::Loaning if spans => 4,
             Self::Holding if !is_returned => 2,
-            Self::Loaning | Self::Receiving | Self::Holding => 1,
+            Self::Loaning | Self::Receiving | Self::Holding | Self::Done => 1,
             Self::Sending => 3,
         }
     }
 
-    pub(super) fn is_sender(self) -> bool {
-        matches!(self, Self::Loaning | Self::Sending)
+    /// Whether it died before anything was sent that is there.
+    fn is_early(self) -> bool {
+        !matches!(self, Self::Receiving | Self::Holding)
     }
-}
-
-/// Who sleeps at the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sleeper {
-    Receiver,
-    Sender,
-    /// Who waits for it to be idle.
-    Waiter,
 }
 
 /// A kind of queues.
@@ -110,39 +108,8 @@ pub(super) struct Place<Q> {
     pub(super) queue: Q,
     /// An empty one, for victims to go through their motions with.
     pub(super) spare: Q,
-}
-
-/// What a process did with a message that it had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Done {
-    Acked,
-    Nacked,
-    /// It was a dead letter, and acknowledged.
-    Letter,
-}
-
-/// A message as it was delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Got {
-    pub(super) item: u64,
-    pub(super) attempt: u8,
-    pub(super) done: Done,
-}
-
-/// What could be received without waiting.
-#[derive(Debug, Default)]
-pub(super) struct Taken {
-    pub(super) got: Vec<Got>,
-    /// It was said that nothing comes any more.
-    pub(super) over: bool,
-}
-
-impl Taken {
-    /// How many messages were acknowledged.
-    pub(super) fn acked(&self) -> usize {
-        let got = self.got.iter();
-        got.filter(|got| got.done == Done::Acked).count()
-    }
+    /// What it is before the victim comes.
+    pub(super) first: Work,
 }
 
 /// What is wrong with the preparation of a world.
@@ -150,210 +117,252 @@ fn wrong(error: impl std::fmt::Debug) -> Broken {
     Broken(format!("preparing a work queue: {error:?}"))
 }
 
-/// What stands for a message that is not as it was sent.
-const TORN: u64 = 99;
+/// The messages in the hands of a process, with room for some: a victim that allocates takes
+/// hundreds of steps more.
+pub(super) struct Hand<'q, Q: Line + 'q>(Vec<Q::Held<'q>>);
 
-/// Acknowledges a message, or says that it cannot be.
-fn ack(delivery: impl Held, done: Done, scene: &mut Scene) -> Got {
-    let got = Got {
-        item: delivery.word().unwrap_or(TORN),
-        attempt: delivery.attempt(),
-        done,
-    };
-    if let Err(error) = delivery.ack() {
-        scene.duplicated(format!("{got:?} cannot be acknowledged: {error}"));
+impl<Q: Line> Default for Hand<'_, Q> {
+    fn default() -> Self {
+        Self(Vec::with_capacity(4))
     }
-    got
 }
 
-impl<Q: Kind> Place<Q> {
-    /// A queue with the messages of `verb` in it, in a lap that is not the first.
-    pub(super) fn new(verb: Verb, death: &Death) -> Rig<Self> {
-        let base = Base::of_size(6, Q::BYTES)?;
-        let queue = base.segment.create::<Q>("queue", Q::options())?;
-        let spare = base.segment.create::<Q>("spare", Q::options())?;
-        let place = Self { base, queue, spare };
-        // Not at the beginning, and where no hint is set.
-        for _ in 0..place.queue.capacity() + 6 {
-            place.prepare(0)?;
-            place.prepared()?.ack()?;
-        }
-        let dead = verb.dead();
-        if let Some(dead) = dead.filter(|dead| dead.is_sender()) {
-            place.with_a_death(dead, verb, death)?;
-        }
-        if verb == Verb::SendPast {
-            // Its slot stays: what came back is in none.
-            place.prepare(FIRST)?;
-            place.with_a_death(Dead::Receiving, verb, death)?;
-            place.base.segment.reap();
-            place.prepared()?.ack()?;
-        }
-        for item in verb.before() {
-            if verb.breaks() && *item == FIRST {
-                place.prepare_broken(*item)?;
-            } else {
-                place.prepare(*item)?;
-            }
-        }
-        for _ in 0..verb.returned() {
-            place.prepared()?.nack(Duration::ZERO)?;
-        }
-        if verb.buries() {
-            place.prepared()?.reject()?;
-        }
-        if let Some(dead) = dead.filter(|dead| !dead.is_sender()) {
-            place.with_a_death(dead, verb, death)?;
-        }
-        Ok(place)
-    }
+/// The one process that is counted.
+pub(super) enum Counted<Q: Line> {
+    Sender(SenderOf<Q>),
+    Receiver(ReceiverOf<Q>),
+}
 
-    fn prepare(&self, item: u64) -> Rig {
-        self.queue.send(item, Patience::Try).map_err(wrong)
-    }
-
-    fn prepare_broken(&self, item: u64) -> Rig {
-        let sent = self.queue.send_broken(item, Patience::Try);
-        sent.ok_or_else(|| wrong("no message of this kind cannot be read"))?
-            .map_err(wrong)
-    }
-
-    fn prepared(&self) -> Rig<Q::Held<'_>> {
-        self.queue.receive(Patience::Try).map_err(wrong)
-    }
-
-    /// Has a process die after some changes of the segment.
-    fn with_a_death(&self, dead: Dead, verb: Verb, death: &Death) -> Rig {
-        let changes = dead.changes(Q::SPANS, verb.returned() > 0);
-        death.after(changes, &self.base, |begin| {
-            rehearse(&self.spare);
-            begin();
-            let done = match dead {
-                Dead::Loaning | Dead::Sending => self.queue.send(NEVER, Patience::Try).is_ok(),
-                Dead::Receiving | Dead::Holding => {
-                    let delivery = self.queue.receive(Patience::Try);
-                    let done = delivery.is_ok();
-                    std::mem::forget(delivery);
-                    done
-                }
-            };
-            u8::from(done)
+impl<Q: Line> Counted<Q> {
+    pub(super) fn at(queue: &Q, side: Side) -> Option<Self> {
+        Some(match side {
+            Side::Sender => Self::Sender(queue.count_sender().ok()?),
+            Side::Receiver => Self::Receiver(queue.count_receiver().ok()?),
         })
     }
 
-    /// Receives what is there now, and acknowledges `most` messages at most. Gives the first that
-    /// is new back first, if it `nacks`.
-    pub(super) fn take(&self, most: usize, nacks: bool, scene: &mut Scene) -> Taken {
-        let mut taken = Taken::default();
-        let mut nacks = nacks;
-        while taken.acked() < most {
-            match self.queue.receive(Patience::Try) {
-                Ok(delivery) if nacks && delivery.attempt() == 1 => {
-                    nacks = false;
-                    let got = Got {
-                        item: delivery.word().unwrap_or(TORN),
-                        attempt: 1,
-                        done: Done::Nacked,
-                    };
-                    if let Err(error) = delivery.nack(Duration::ZERO) {
-                        scene.duplicated(format!("{got:?} cannot be given back: {error}"));
-                    }
-                    taken.got.push(got);
-                }
-                Ok(delivery) => taken.got.push(ack(delivery, Done::Acked, scene)),
-                Err(Refused::Nothing) => break,
-                Err(Refused::Gone) => {
-                    taken.over = true;
-                    break;
-                }
-                Err(Refused::Wrong(error)) => {
-                    scene.lost(format!("receiving: {error}"));
-                    break;
-                }
-            }
-        }
-        taken
-    }
-
-    /// Receives and acknowledges `count` messages that must come without another process's help.
-    pub(super) fn wait_for(&self, count: usize, scene: &mut Scene) -> Vec<Got> {
-        let mut all = Vec::new();
-        for _ in 0..count {
-            match self.queue.receive(Patience::For(scene.patience)) {
-                Ok(delivery) => all.push(ack(delivery, Done::Acked, scene)),
-                Err(Refused::Nothing) => {
-                    scene.stuck(format!("{} of {count} messages come", all.len()));
-                    break;
-                }
-                Err(error) => {
-                    scene.lost(format!(
-                        "after {} of {count} messages: {error:?}",
-                        all.len()
-                    ));
-                    break;
-                }
-            }
-        }
-        all
-    }
-
-    /// Receives one message if one comes within `time`.
-    pub(super) fn look_for_one(&self, time: Duration, scene: &mut Scene) -> Option<Got> {
-        let delivery = self.queue.receive(Patience::For(time)).ok()?;
-        Some(ack(delivery, Done::Acked, scene))
-    }
-
-    /// Takes and acknowledges the dead letters.
-    pub(super) fn letters(&self, scene: &mut Scene) -> Vec<Got> {
-        let mut letters = Vec::new();
-        loop {
-            match self.queue.letter() {
-                Ok(Some(letter)) => letters.push(ack(letter, Done::Letter, scene)),
-                Ok(None) => return letters,
-                Err(error) => {
-                    scene.lost(format!("taking dead letters: {error}"));
-                    return letters;
-                }
-            }
+    pub(super) fn queue(&self) -> &Q {
+        match self {
+            Self::Sender(sender) => sender,
+            Self::Receiver(receiver) => receiver,
         }
     }
+}
 
-    /// Sends a message without waiting; whether it was sent.
-    pub(super) fn offer(&self, item: u64, scene: &mut Scene) -> bool {
-        match self.queue.send(item, Patience::Try) {
-            Ok(()) => true,
-            Err(Refused::Nothing | Refused::Gone) => false,
-            Err(Refused::Wrong(error)) => {
-                scene.lost(format!("sending: {error}"));
-                false
-            }
+/// A message as it is delivered.
+fn message(held: &impl Held) -> Message {
+    let word = held.word().unwrap_or(TORN);
+    Message {
+        word: u32::try_from(word).unwrap_or(u32::MAX),
+        attempts: held.attempt(),
+    }
+}
+
+fn done(outcome: Result<(), Refused>) -> Result<Option<Returned>, Refused> {
+    outcome.map(|()| Some(Returned::Done))
+}
+
+/// Does an operation at a queue. Waits as long as it takes, or no longer than `time`: `None` then.
+fn attempt<'q, Q: Line>(
+    queue: &'q Q,
+    base: &Base,
+    op: Op,
+    Hand(hand): &mut Hand<'q, Q>,
+    time: Option<Duration>,
+) -> Result<Option<Returned>, Refused> {
+    let waits = time.map_or(Patience::Ever, Patience::For);
+    let fault = |error: crossdock::Fault| Refused::Wrong(error.to_string());
+    let returned = match op {
+        Op::Send(word) => return done(queue.send(word.into(), waits)),
+        Op::TrySend(word) => return done(queue.send(word.into(), Patience::Try)),
+        Op::TrySendUnreadable(word) => {
+            let sent = queue.send_broken(word.into(), Patience::Try);
+            return done(sent.ok_or(Refused::Wrong("all can be read".into()))?);
         }
+        Op::LoanSend(word) => return done(queue.send_loan(word.into(), waits, false)),
+        Op::LoanDrop(word) => match queue.send_loan(word.into(), waits, true) {
+            Err(Refused::Nothing) => Returned::Done,
+            other => return done(other),
+        },
+        Op::Recv | Op::TryRecv => {
+            let waits = if op == Op::Recv { waits } else { Patience::Try };
+            let held = queue.receive(waits)?;
+            let got = message(&held);
+            hand.push(held);
+            Returned::Got(got)
+        }
+        Op::End(_, which) if which >= hand.len() => Returned::Done,
+        Op::End(end, which) => {
+            let held = hand.remove(which);
+            match end {
+                End::Ack => {
+                    let got = message(&held);
+                    held.ack().map_err(fault)?;
+                    return Ok(Some(Returned::Got(got)));
+                }
+                End::Nack => held.nack(Duration::ZERO).map_err(fault)?,
+                End::Delay => held.nack(LATER).map_err(fault)?,
+                End::Reject => held.reject().map_err(fault)?,
+                End::Drop => drop(held),
+            }
+            Returned::Done
+        }
+        Op::Letter => {
+            let Some(letter) = queue.letter()? else {
+                return Ok(Some(Returned::Nothing));
+            };
+            let got = message(&letter);
+            hand.push(letter);
+            Returned::Got(got)
+        }
+        Op::Room => Returned::Count(usize::try_from(queue.room()).unwrap_or(usize::MAX)),
+        Op::IsIdle => Returned::Is(queue.is_idle()),
+        Op::WaitIdle => match queue.wait_idle(waits) {
+            Ok(()) => Returned::Done,
+            Err(WaitIdleError::Timeout) => return Ok(None),
+            Err(error) => return Err(Refused::Wrong(error.to_string())),
+        },
+        Op::Close => {
+            queue.close();
+            Returned::Done
+        }
+        Op::IsClosed => Returned::Is(queue.is_closed()),
+        Op::Join(side) => {
+            let counted = Counted::at(queue, side);
+            std::mem::forget(counted.ok_or(Refused::Wrong("not counted".into()))?);
+            Returned::Done
+        }
+        Op::Reap => match base.segment.reap().stuck {
+            0 => Returned::Done,
+            stuck => return Err(Refused::Wrong(format!("{stuck} places cannot be freed"))),
+        },
+        op => {
+            return Err(Refused::Wrong(format!(
+                "{op:?} is no operation of a process"
+            )));
+        }
+    };
+    Ok(Some(returned))
+}
+
+impl<Q: Kind> Place<Q> {
+    /// A queue as `verb` finds it, in a lap that is not the first.
+    pub(super) fn new(verb: &Verb, death: &Death) -> Rig<Self> {
+        let base = Base::of_size(6, Q::BYTES)?;
+        let queue = base.segment.create::<Q>("queue", Q::options())?;
+        let spare = base.segment.create::<Q>("spare", Q::options())?;
+        let first = Work::new(5, ATTEMPTS);
+        let mut place = Self {
+            base,
+            queue,
+            spare,
+            first,
+        };
+        // Not at the beginning, and where no hint is set.
+        for _ in 0..place.queue.capacity() + 6 {
+            place.queue.send(0, Patience::Try).map_err(wrong)?;
+            let held = place.queue.receive(Patience::Try).map_err(wrong)?;
+            held.ack()?;
+        }
+        let (early, late) = match verb.dead {
+            dead if dead.is_some_and(Dead::is_early) => (dead, None),
+            dead => (None, dead),
+        };
+        place.with_a_death(early, verb, death)?;
+        place.prepare(verb.ready)?;
+        place.with_a_death(late, verb, death)?;
+        Ok(place)
     }
 
-    /// Starts a process that waits for the queue.
-    pub(super) fn sleeper(&self, who: Sleeper, patience: Duration) -> Rig<Child> {
-        let child = forked(|| match who {
-            Sleeper::Receiver => match self.queue.receive(Patience::Ever) {
-                Ok(delivery) => {
-                    let told = Told::of(&delivery);
-                    delivery.ack().map_or(FAILED, |()| told.code())
-                }
-                Err(Refused::Gone) => TOLD,
-                Err(_) => FAILED,
-            },
-            Sleeper::Sender => {
-                let sent = self.queue.send(SLEEPERS, Patience::Ever);
-                sent.map_or(FAILED, |()| TOLD)
-            }
-            Sleeper::Waiter => {
-                let waited = self.queue.wait_idle(Patience::Ever);
-                waited.map_or(FAILED, |()| TOLD)
-            }
+    /// Does this, and notes what the queue is then.
+    fn prepare(&mut self, ops: &[Op]) -> Rig {
+        let mut hand = Hand::default();
+        for op in ops {
+            let returned = self.run(&self.queue, *op, &mut hand, Some(Duration::ZERO));
+            let returned = returned.map_err(wrong)?;
+            let left = returned.and_then(|what| self.first.after(*op, Actor::Other, what));
+            self.first = left.ok_or_else(|| wrong((op, returned)))?;
+        }
+        Ok(())
+    }
+
+    /// Has a process die after some changes of the segment.
+    fn with_a_death(&mut self, dead: Option<Dead>, verb: &Verb, death: &Death) -> Rig {
+        let Some(dead) = dead else {
+            return Ok(());
+        };
+        if dead == Dead::Done {
+            self.prepare(&[Op::TrySend(FIRST)])?;
+        }
+        let is_returned = verb.ready.contains(&super::verb::NACK);
+        let changes = dead.changes(Q::SPANS, is_returned);
+        let sends = matches!(dead, Dead::Loaning | Dead::Sending);
+        death.after(changes, &self.base, |begin| {
+            rehearse(&self.spare);
+            begin();
+            let done = if sends {
+                self.queue.send(NEVER, Patience::Try).is_ok()
+            } else {
+                let delivery = self.queue.receive(Patience::Try);
+                let done = delivery.is_ok();
+                std::mem::forget(delivery);
+                done
+            };
+            u8::from(done)
         })?;
-        if !child.sleeps_on_a_futex(patience) {
-            return Err(Broken(format!("a {who:?} does not go to sleep")));
+        let op = if sends { Op::Begin } else { Op::Recv };
+        let done = self.first.apply(op, Actor::Victim);
+        done.ok_or_else(|| wrong(op))?;
+        self.first.dies(Actor::Victim);
+        if dead == Dead::Done {
+            self.prepare(&[Op::Reap, Op::TryRecv, super::verb::ACK])?;
         }
-        Ok(child)
+        Ok(())
+    }
+
+    /// Does an operation at a queue. Waits as long as it takes, or no longer than `time`: `None`
+    /// then. Fails with what must not be.
+    pub(super) fn run<'q>(
+        &self,
+        queue: &'q Q,
+        op: Op,
+        hand: &mut Hand<'q, Q>,
+        time: Option<Duration>,
+    ) -> Result<Option<Returned>, String> {
+        match attempt(queue, &self.base, op, hand, time) {
+            Ok(returned) => Ok(returned),
+            Err(Refused::Nothing) if matches!(op, Op::TryRecv | Op::TrySend(_)) => {
+                Ok(Some(Returned::Nothing))
+            }
+            Err(Refused::Nothing) => Ok(None),
+            Err(Refused::Gone) => Ok(Some(Returned::Gone)),
+            Err(Refused::Wrong(error)) => Err(format!("{op:?}: {error}")),
+        }
+    }
+
+    /// Does all that, and tells what came of it.
+    pub(super) fn do_all<'q>(&self, queue: &'q Q, ops: &[Op], hand: &mut Hand<'q, Q>) -> u8 {
+        let mut told = 0;
+        for op in ops {
+            match self.run(queue, *op, hand, None) {
+                Ok(Some(returned)) => told = tell(told, returned.code()),
+                _ => return FAILED,
+            }
+        }
+        told
+    }
+
+    /// Sends the message again that a process has, and acknowledges that.
+    pub(super) fn send_again<'q>(&self, queue: &'q Q, hand: &mut Hand<'q, Q>) -> u8 {
+        let Some(held) = hand.0.pop() else {
+            return 0;
+        };
+        let sent = queue.send(message(&held).word.into(), Patience::Ever);
+        if sent.is_ok() && held.ack().is_ok() {
+            0
+        } else {
+            FAILED
+        }
     }
 
     /// Whatever happened, all cells can be used, in order, and the queue knows when it is idle.
@@ -382,12 +391,14 @@ impl<Q: Kind> Place<Q> {
         if self.queue.is_idle() {
             scene.lost("a full queue is idle");
         }
-        let got = self.take(usize::MAX, false, scene).got;
-        let is_whole = got.iter().map(|got| got.item).eq(items)
-            && got
-                .iter()
-                .all(|got| (got.attempt, got.done) == (1, Done::Acked));
-        if !is_whole {
+        let mut got = Vec::new();
+        while let Ok(held) = self.queue.receive(Patience::Try) {
+            got.push((held.word().unwrap_or(TORN), held.attempt()));
+            if let Err(error) = held.ack() {
+                scene.duplicated(format!("{got:?} cannot be acknowledged: {error}"));
+            }
+        }
+        if !got.iter().copied().eq(items.iter().map(|item| (*item, 1))) {
             scene.lost(format!("a newcomer's messages came as {got:?}"));
         }
         if let Err(error) = self.queue.wait_idle(Patience::For(scene.patience)) {
