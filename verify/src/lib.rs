@@ -34,17 +34,18 @@ const SUITES: [(&str, Suite); 21] = [
     ("snapshot", garbage::snapshot::run),
     ("sync", garbage::sync::run),
     ("work", garbage::work::run),
-    ("work_model", spec::work::run),
+    ("work_model", |data| spec::work::run(data, false)),
 ];
 
 /// The same with a seeded bug, where there is one.
-const SEEDED: [(&str, Suite); 6] = [
+const SEEDED: [(&str, Suite); 7] = [
     ("barrier", |data| spec::barrier::run(data, true)),
     ("condvar", |data| spec::condvar::run(data, true)),
     ("event", |data| spec::event::run(data, true)),
     ("promise", |data| spec::promise::run(data, true)),
     ("reentrant", |data| spec::reentrant::run(data, true)),
     ("semaphore", |data| spec::semaphore::run(data, true)),
+    ("work_model", |data| spec::work::run(data, true)),
 ];
 
 /// The names of all suites.

@@ -13,6 +13,8 @@ use crate::place::{NAME, Place, input};
 
 /// The process, what it has of the queue, and what that is expected to be.
 struct User<'q> {
+    /// It acknowledges what it is to give back.
+    seeded: bool,
     work: Work,
     loans: Vec<Loan<'q, u32>>,
     held: Vec<(Delivery<'q, u32>, Message)>,
@@ -140,6 +142,7 @@ impl<'q> User<'q> {
             }
             3 => (End::Reject, delivery.reject()),
             4 => (End::Delay, delivery.nack(Duration::MAX)),
+            5 if self.seeded => (End::Nack, delivery.ack()),
             5 => (End::Nack, delivery.nack(Duration::ZERO)),
             _ => {
                 drop(delivery);
@@ -162,7 +165,7 @@ impl<'q> User<'q> {
 }
 
 /// Does to a queue what the data say, and what is expected of it beside it.
-pub(crate) fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8], seeded: bool) {
     let Some((capacity, steps)) = input(data) else {
         return;
     };
@@ -177,6 +180,7 @@ pub(crate) fn run(data: &[u8]) {
     handles.extend((0..6).map(open));
     let room = usize::try_from(capacity + 1).expect("8 at most");
     let mut user = User {
+        seeded,
         work: Work::new(room, attempts),
         loans: Vec::new(),
         held: Vec::new(),
