@@ -61,6 +61,8 @@ fn a_removed_object_says_so_and_its_name_is_free() {
     assert_eq!(dict.clone().remove(&1), Err(ObjectError::Removed));
     assert_eq!(list.push(&1), Err(ObjectError::Removed));
     assert_eq!(list.slice(..), Err(ObjectError::Removed));
+    assert!(list.iter().eq([Err(ObjectError::Removed)]), "it ends");
+    assert_eq!(format!("{list:?}"), "[Removed]");
     assert_eq!(value.load(), Err(ObjectError::Removed));
     assert_eq!(value.store(&8), Err(ObjectError::Removed));
     let waited = value.wait_newer_timeout(0, std::time::Duration::ZERO);

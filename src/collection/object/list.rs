@@ -88,13 +88,24 @@ impl<T: Stored> List<T> {
     ///
     /// # Errors
     ///
-    /// Each item may be an error, as that of [`get`](Self::get).
+    /// Each item may be an error, as that of [`get`](Self::get). After an error that is the list's
+    /// and not a single value's, there is no further item.
     pub fn iter(&self) -> impl Iterator<Item = Result<T, ObjectError>> {
         self.values(0, usize::MAX)
     }
 
     fn values(&self, first: usize, end: usize) -> impl Iterator<Item = Result<T, ObjectError>> {
-        (first..end).map_while(|index| self.get(index).transpose())
+        let mut is_readable = true;
+        (first..end).map_while(move |index| {
+            if !is_readable {
+                return None;
+            }
+            let value = self.get(index).transpose()?;
+            // Any other error can come again at each further index, and those have no end: no
+            // length that can be trusted says where it is.
+            is_readable = matches!(value, Ok(_) | Err(ObjectError::Value(_)));
+            Some(value)
+        })
     }
 
     /// Returns all values, as they were at one instant. Blocks while another process changes the
