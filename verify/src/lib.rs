@@ -1,8 +1,8 @@
 //! What crossdock's primitives are held to, whatever is done to them: sequential specifications of
 //! what one process does (`spec`), and uses of a primitive while any bytes are written over it
-//! (`garbage`).
+//! (`garbage`), which has all operations of each kind once.
 //!
-//! Each is a function of some bytes, which say what is done. `cargo xtask fuzz` looks for bytes
+//! A suite is a function of some bytes, which say what is done. `cargo xtask fuzz` looks for bytes
 //! with which it panics, hangs or leaves its memory, and `tests/suites.rs` draws some at random.
 //! Some can be run with a seeded bug, which they must notice.
 
@@ -14,7 +14,7 @@ type Suite = fn(&[u8]);
 
 /// All suites, by the names of their fuzz targets.
 const SUITES: [(&str, Suite); 21] = [
-    ("array", garbage::array::run),
+    ("array", |data| garbage::run("array", data)),
     ("atomic_array", spec::atomic_array::run),
     ("barrier", |data| spec::barrier::run(data, false)),
     ("channel", garbage::channel::run),
@@ -22,18 +22,18 @@ const SUITES: [(&str, Suite); 21] = [
     ("event", |data| spec::event::run(data, false)),
     ("header", garbage::header::run),
     ("inspect", garbage::inspect::run),
-    ("managers", garbage::managers::run),
-    ("objects", garbage::objects::run),
+    ("managers", |data| garbage::run("managers", data)),
+    ("objects", |data| garbage::run("objects", data)),
     ("objects_model", spec::objects::run),
     ("promise", |data| spec::promise::run(data, false)),
-    ("queue", garbage::queue::run),
+    ("queue", |data| garbage::run("queue", data)),
     ("reentrant", |data| spec::reentrant::run(data, false)),
-    ("ring", garbage::ring::run),
-    ("rwlock", garbage::rwlock::run),
+    ("ring", |data| garbage::run("ring", data)),
+    ("rwlock", |data| garbage::run("rwlock", data)),
     ("semaphore", |data| spec::semaphore::run(data, false)),
-    ("snapshot", garbage::snapshot::run),
-    ("sync", garbage::sync::run),
-    ("work", garbage::work::run),
+    ("snapshot", |data| garbage::run("snapshot", data)),
+    ("sync", |data| garbage::run("sync", data)),
+    ("work", |data| garbage::run("work", data)),
     ("work_model", |data| spec::work::run(data, false)),
 ];
 
@@ -78,4 +78,36 @@ pub fn run_with_bug(name: &str, data: &[u8]) {
     let suite = SEEDED.iter().find(|(suite, _)| *suite == name);
     let (_, run) = suite.expect("it is listed");
     run(data);
+}
+
+/// The names of all kinds of entries that a program can create.
+pub fn kinds() -> impl Iterator<Item = String> {
+    garbage::SUBJECTS
+        .iter()
+        .map(|subject| subject.kind.to_string())
+}
+
+/// Flips each bit of the words of a kind's entry, one at a time, and does everything with it then.
+///
+/// # Panics
+///
+/// If that panics, if nothing works or nothing is refused, or if something that is refused
+/// then is refused once the bit is as it was; or if there is no such kind.
+pub fn flip_each_bit(kind: &str) {
+    (subject(kind).flip_each_bit)();
+}
+
+/// Opens a kind's entry whose record has other numbers, under a right checksum.
+///
+/// # Panics
+///
+/// If it is opened though no entry of so many bytes has that number, or there is no such kind.
+pub fn refuse_forged_records(kind: &str) {
+    (subject(kind).refuse_forged_records)();
+}
+
+fn subject(kind: &str) -> &'static garbage::Subject {
+    let mut subjects = garbage::SUBJECTS.iter();
+    let subject = subjects.find(|subject| subject.kind.to_string() == kind);
+    subject.expect("it is listed")
 }

@@ -9,21 +9,19 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
-use std::time::Duration;
 
-use crossdock::sync::{LockError, LockTimeoutError, TryLockError};
 use crossdock::{Counter, Mutex, Placeable, Segment, SegmentOptions, ShardedCounter};
+
+use super::uses::Uses;
 
 const LEN: usize = 1 << 14;
 const CONTROL: usize = 128;
 const REGISTRY: usize = 512;
 const PARTICIPANTS: u32 = 4;
 const ENTRIES: u32 = 8;
-const DIRECTORY: usize = REGISTRY + PARTICIPANTS as usize * 64;
+pub(super) const DIRECTORY: usize = REGISTRY + PARTICIPANTS as usize * 64;
 const ARENA: usize = 4096;
-const RECORD: usize = 256;
-/// How long garbage may keep a lock from the target.
-const SHORT: Duration = Duration::from_micros(200);
+pub(super) const RECORD: usize = 256;
 const NAMES: [&str; 5] = ["mutex", "raw", "counter", "sharded", "absent"];
 
 /// The bytes of a good segment with an entry of each kind.
@@ -68,6 +66,11 @@ pub(super) fn sign(bytes: &mut [u8], from: usize, words: usize, checksum: usize)
     bytes[from + checksum * 8..][..8].copy_from_slice(&sum.to_le_bytes());
 }
 
+/// Makes the checksum of a record right again.
+pub(super) fn sign_record(bytes: &mut [u8], record: usize) {
+    sign(bytes, DIRECTORY + record * RECORD, 32, 9);
+}
+
 /// Lays the input over the image: `xor` or instead of what is there, from `at` on.
 fn lay_over(bytes: &mut [u8], at: usize, input: &[u8], xor: bool) {
     for (byte, new) in bytes[at..].iter_mut().zip(input) {
@@ -100,7 +103,7 @@ fn forge(mode: u8, input: &[u8]) -> Vec<u8> {
     }
     if mode & 0x40 != 0 {
         for record in 0..ENTRIES as usize {
-            sign(&mut bytes, DIRECTORY + record * RECORD, 32, 9);
+            sign_record(&mut bytes, record);
         }
     }
     bytes
@@ -132,22 +135,10 @@ fn every_operation(segment: &Segment) {
     }
     let _ = segment.reap();
     for name in NAMES {
-        if let Ok(mutex) = segment.open::<Mutex<[u64; 2]>>(name) {
-            use_mutex(&mutex);
-        }
-        if let Ok(raw) = segment.open::<Mutex<()>>(name) {
-            drop(raw.try_lock());
-            drop(raw.lock_timeout(SHORT));
-            drop(format!("{raw:?}"));
-        }
-        if let Ok(counter) = segment.open::<Counter<i64>>(name) {
-            counter.add(5);
-            counter.fetch_min(counter.load());
-        }
-        if let Ok(sharded) = segment.open::<ShardedCounter>(name) {
-            sharded.add(1);
-            let _ = sharded.load();
-        }
+        everything::<Mutex<[u64; 2]>>(segment, name);
+        everything::<Mutex<()>>(segment, name);
+        everything::<Counter<i64>>(segment, name);
+        everything::<ShardedCounter>(segment, name);
     }
     // By the protocol only a process itself makes the control mutex its own; it would wait for
     // itself, as a thread does that takes any lock twice.
@@ -157,6 +148,16 @@ fn every_operation(segment: &Segment) {
         create::<ShardedCounter>(segment, "new sharded", ());
     }
     drop(format!("{segment:?}"));
+}
+
+/// Opens an entry, and does everything once with it if that works.
+fn everything<P: Uses>(segment: &Segment, name: &str) {
+    if let Ok(handle) = segment.open::<P>(name) {
+        let mut held = P::Held::default();
+        for operation in P::OPERATIONS {
+            operation(&handle, &mut held, [5, 1, 0]);
+        }
+    }
 }
 
 fn owns_control(segment: &Segment) -> bool {
@@ -176,21 +177,6 @@ fn owns_control(segment: &Segment) -> bool {
         Some(me) => tag == me.generation << 10 | me.index,
         None => tag != 0,
     }
-}
-
-fn use_mutex(mutex: &Mutex<[u64; 2]>) {
-    match mutex.try_lock() {
-        Ok(mut guard) => guard[0] = guard[0].wrapping_add(1),
-        Err(TryLockError::Lock(LockError::OwnerDied(mut guard))) => guard.mark_consistent(),
-        Err(error) => drop(error.to_string()),
-    }
-    match mutex.lock_timeout(SHORT) {
-        Ok(guard) => drop(format!("{guard:?}")),
-        Err(LockTimeoutError::Lock(LockError::Poisoned(guard))) => drop(guard),
-        Err(error) => drop(error.to_string()),
-    }
-    mutex.clear_poison();
-    drop(format!("{mutex:?}"));
 }
 
 pub(crate) fn run(data: &[u8]) {

@@ -10,17 +10,10 @@ use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 
 use crossdock::array::Init;
-use crossdock::queue::spsc::Spsc;
-use crossdock::queue::{ByteQueue, Channel, Queue, WorkQueue};
-use crossdock::segment::{Inspection, IntoConfig, Kind};
-use crossdock::sync::{
-    Barrier, BarrierOptions, Condvar, Event, Promise, ReentrantMutex, Semaphore, SemaphoreOptions,
-};
-use crossdock::{
-    Array, AtomicArray, Counter, Dict, List, Manager, Mutex, Namespace, Placeable, RwLock, Segment,
-    SegmentOptions, Set, ShardedCounter, Shared, Snapshot,
-};
+use crossdock::segment::{Inspection, Kind};
+use crossdock::{AtomicArray, Manager, Mutex, Segment, SegmentOptions};
 
+use super::SUBJECTS;
 use super::header::{sealed, sign};
 
 const PARTICIPANTS: u32 = 4;
@@ -28,11 +21,6 @@ const ENTRIES: u32 = 32;
 const REGISTRY: usize = 512;
 const DIRECTORY: usize = REGISTRY + PARTICIPANTS as usize * 64;
 const RECORD: usize = 256;
-
-fn create<P: Placeable>(segment: &Segment, kind: Kind, config: impl IntoConfig<P::Config>) {
-    let made = segment.open_or_create::<P>(&kind.to_string(), config);
-    drop(made.expect("there is room"));
-}
 
 /// The bytes of a good segment with an entry of each kind.
 fn image() -> &'static [u8] {
@@ -43,9 +31,7 @@ fn image() -> &'static [u8] {
             .participants(PARTICIPANTS)
             .entries(ENTRIES);
         let segment = options.anonymous().expect("a segment");
-        for kind in Kind::ALL {
-            of_kind(&segment, *kind);
-        }
+        of_each_kind(&segment);
         let file = File::from(segment.as_fd().try_clone_to_owned().expect("dup"));
         let mut bytes = vec![0; 256 << 10];
         file.read_exact_at(&mut bytes, 0).expect("pread");
@@ -100,42 +86,19 @@ fn pool_tasks(bytes: &mut [u8]) {
     sign(bytes, record, 32, 9);
 }
 
-fn of_kind(segment: &Segment, kind: Kind) {
-    let few = || SemaphoreOptions::new(2).most(4);
-    match kind {
-        Kind::Mutex => create::<Mutex<u64>>(segment, kind, 1),
-        Kind::Counter => create::<Counter>(segment, kind, 1),
-        Kind::ShardedCounter => create::<ShardedCounter>(segment, kind, ()),
-        Kind::Spsc => create::<Spsc<u32>>(segment, kind, 4),
-        Kind::Queue => create::<Queue<u32>>(segment, kind, 4),
-        Kind::WorkQueue => create::<WorkQueue<u32>>(segment, kind, 4),
-        Kind::ByteQueue => create::<ByteQueue>(segment, kind, 4),
-        Kind::Channel => create::<Channel<u32>>(segment, kind, 4),
-        Kind::RwLock => create::<RwLock<u64>>(segment, kind, 1),
-        Kind::Array => create::<Array<u32>>(segment, kind, Init::zeroed(100)),
-        Kind::AtomicArray => create::<AtomicArray<u32>>(segment, kind, Init::zeroed(100)),
-        Kind::Snapshot => create::<Snapshot<u64>>(segment, kind, 1),
-        Kind::Semaphore => create::<Semaphore>(segment, kind, few()),
-        Kind::Event => create::<Event>(segment, kind, true),
-        Kind::Condvar => create::<Condvar>(segment, kind, ()),
-        Kind::Barrier => create::<Barrier>(segment, kind, BarrierOptions::new(3)),
-        Kind::Promise => create::<Promise<u64>>(segment, kind, ()),
-        Kind::ReentrantMutex => create::<ReentrantMutex<u64>>(segment, kind, 1),
-        Kind::Dict => create::<Dict<u32, u32>>(segment, kind, 4),
-        Kind::Shared => create::<Shared<u32>>(segment, kind, 3),
-        Kind::List => create::<List<u32>>(segment, kind, 4),
-        Kind::Set => create::<Set<u32>>(segment, kind, 4),
-        Kind::Namespace => create::<Namespace>(segment, kind, 4),
-        Kind::Manager => {
-            create::<Manager>(segment, kind, 4096);
-            let manager = segment.open::<Manager>(&kind.to_string()).expect("made");
-            let object = manager.create::<Mutex<u64>>("object", 1);
-            drop(object.expect("there is room"));
-        }
-        // As long as the entries of a pool and of a segment that counts, which they become.
-        Kind::Stats => create::<AtomicArray<u64>>(segment, kind, Init::zeroed(32)),
-        Kind::PoolTasks => create::<AtomicArray<u64>>(segment, kind, Init::zeroed(36)),
-        other => panic!("a new kind, {other}: to be added here"),
+/// Creates an entry of each kind, by its name.
+fn of_each_kind(segment: &Segment) {
+    for subject in &SUBJECTS {
+        (subject.create)(segment, subject.kind);
+    }
+    let manager = segment.open::<Manager>(&Kind::Manager.to_string());
+    let object = manager.expect("made").create::<Mutex<u64>>("object", 1);
+    drop(object.expect("there is room"));
+    // As long as the entries of a segment that counts and of a pool, which they become.
+    for (kind, len) in [(Kind::Stats, 32), (Kind::PoolTasks, 36)] {
+        let init = Init::<u64>::zeroed(len);
+        let made = segment.create::<AtomicArray<u64>>(&kind.to_string(), init);
+        drop(made.expect("there is room"));
     }
 }
 
