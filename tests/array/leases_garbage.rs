@@ -1,9 +1,8 @@
-//! The array with leases, over bytes that no array has written: whatever they are, every operation ends, and
-//! works or says what is wrong.
+//! The array with leases, over words that no array has written, and what it says of them.
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use crossdock::array::{ArrayOptions, Init, Lease, LeaseError, LeaseTimeoutError};
+use crossdock::array::{ArrayOptions, Init, LeaseError, LeaseTimeoutError};
 use crossdock::{Array, Fault};
 use proptest::prelude::*;
 
@@ -27,33 +26,6 @@ fn write(place: &Garbage<Array<u64>>, at: usize, word: u32) {
         .window
         .word(place.bytes.start + at)
         .store(word, Relaxed);
-}
-
-/// Whether it was had; it is not any more.
-fn works<T, E>(came: Result<T, E>) -> bool {
-    came.is_ok()
-}
-
-/// All operations that end by themselves whatever others do; which of them have worked.
-fn everything(array: &Array<u64>) -> [bool; 8] {
-    let worked = [
-        works(
-            array
-                .try_lease_chunk()
-                .map(|chunk| chunk.map(Lease::finish)),
-        ),
-        works(array.lease_chunk_timeout(SHORT)),
-        works(array.try_lease(1).map(Lease::finish)),
-        works(array.lease_timeout(2, SHORT)),
-        works(array.try_read()),
-        works(array.read_timeout(SHORT)),
-        works(array.try_write()),
-        works(array.write_timeout(SHORT)),
-    ];
-    let _ = array.is_poisoned();
-    assert!(array.chunks_left() <= array.chunks());
-    assert!(!format!("{array:?}").is_empty());
-    worked
 }
 
 proptest! {
@@ -97,5 +69,6 @@ fn a_chunk_of_one_that_nobody_is_can_be_had() {
     let chunk = array.lease(1).unwrap();
     assert!(chunk.holder_died());
     chunk.finish().unwrap();
-    assert_eq!(everything(&array), [true; 8]);
+    assert!(array.try_read().is_ok() && array.try_write().is_ok());
+    array.lease(0).unwrap().finish().unwrap();
 }

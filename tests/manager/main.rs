@@ -1,7 +1,6 @@
 //! Managers: objects that come and go, and processes that are killed and stopped with them.
 
 mod deaths;
-mod garbage;
 mod growth;
 mod kinds;
 

@@ -2,7 +2,6 @@
 
 mod deaths;
 mod dict;
-mod garbage;
 mod list;
 mod open;
 mod shared;

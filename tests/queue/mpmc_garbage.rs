@@ -1,51 +1,15 @@
-//! The queue for many, over bytes that no queue has written: whatever they are, every operation ends,
-//! and works or says what is wrong.
+//! The queue for many, over words of participants who never were and items that are no values.
 
 use std::sync::atomic::Ordering::Relaxed;
 
 use crossdock::Segment;
 use crossdock::bytemuck::{CheckedBitPattern, NoUninit};
-use crossdock::queue::{Queue, RecvError, RecvTimeoutError, TryRecvError, wait_any_timeout};
+use crossdock::queue::{Queue, RecvError, RecvTimeoutError, TryRecvError};
 
 use crate::support::garbage::{Garbage, SHORT};
 use crate::support::image::Window;
 use crate::support::process::child;
 use crate::support::watch;
-
-/// All operations that end by themselves whoever else is at work; which of them have worked.
-fn everything(queue: &Queue<u64>) -> [bool; 10] {
-    let worked = [
-        queue.try_recv().is_ok(),
-        queue.try_send(1).is_ok(),
-        queue.send_timeout(2, SHORT).is_ok(),
-        queue.recv_timeout(SHORT).is_ok(),
-        queue.send_slice(&[3, 4, 5]).is_ok(),
-        queue.recv_marked_timeout(SHORT).is_ok(),
-        queue.recv_slice(&mut [0; 5]).is_ok(),
-        queue
-            .sender()
-            .is_ok_and(|sender| sender.try_send(6).is_ok()),
-        queue
-            .receiver()
-            .is_ok_and(|receiver| receiver.try_recv().is_ok()),
-        wait_any_timeout(&[queue], SHORT).is_ok(),
-    ];
-    assert!(queue.len() <= queue.capacity());
-    assert!(!(queue.is_full() && queue.is_empty()));
-    assert!(queue.try_iter().take(20).count() <= 20);
-    worked
-}
-
-#[test]
-fn any_bit_of_the_entry_flipped_is_an_error_or_works() {
-    let _watch = watch();
-    let place = Garbage::<Queue<u64>>::of(3);
-    let prepare = |queue: &Queue<u64>| queue.send_slice(&[1, 2]).unwrap();
-    place.flip_each_bit(place.bytes.len(), prepare, |queue, _| everything(queue));
-    let queue = place.fresh();
-    queue.send(7).unwrap();
-    assert_eq!(queue.recv().unwrap(), 7);
-}
 
 /// Generation 77 of the last participant, who never was.
 const NOBODY: u64 = 77 << 10 | 3;

@@ -4,8 +4,6 @@ use crossdock::Segment;
 use crossdock::queue::Queue;
 use crossdock::segment::EntryError;
 
-use crate::support::garbage::refuses_forged_records;
-
 fn with_a_queue() -> Segment {
     let segment = Segment::anonymous().unwrap();
     segment.create::<Queue<u64>>("queue", 4).unwrap();
@@ -62,12 +60,4 @@ fn another_capacity_is_an_error_that_names_both() {
         4
     );
     assert_eq!(segment.open::<Queue<u64>>("queue").unwrap().capacity(), 4);
-}
-
-#[test]
-fn a_record_whose_numbers_are_no_queues_is_an_error_though_its_checksum_is_right() {
-    // The capacity, what has to be 0 behind it, and the length.
-    let capacities = [0, 1, 5, 3, u64::MAX].map(|capacity| (32, capacity));
-    let others = [(40, 1), (56, 1), (16, 8)];
-    refuses_forged_records::<Queue<u64>>(4, &[&capacities[..], &others].concat());
 }

@@ -1,13 +1,11 @@
-//! The work queue, over bytes that no queue has written: whatever they are, every operation ends, and
-//! works or says what is wrong.
+//! The work queue, over words of participants who never were, hints and times that cannot be.
 
 use std::time::Duration;
 
 use crossdock::Fault;
-use crossdock::queue::{WorkOptions, WorkQueue, wait_any_timeout};
+use crossdock::queue::{WorkOptions, WorkQueue};
 
 use crate::support::garbage::{Garbage, SHORT};
-use crate::support::process::in_child;
 use crate::support::watch;
 use crate::work::goes_on;
 
@@ -18,59 +16,11 @@ const SLOTS: usize = 512;
 const CELLS: usize = 640;
 const STRIDE: usize = 64;
 
-/// All operations that end by themselves whoever else is at work; which of them have worked.
-fn everything(queue: &WorkQueue<u64>) -> [bool; 13] {
-    let letters = queue.dead_letters();
-    let worked = [
-        queue.try_recv().is_ok_and(|held| held.ack().is_ok()),
-        queue.try_send(1).is_ok(),
-        queue.send_timeout(2, SHORT).is_ok(),
-        queue.try_loan().is_ok_and(|loan| loan.send().is_ok()),
-        queue.loan_timeout(SHORT).is_ok(),
-        queue.recv_timeout(SHORT).is_ok(),
-        queue
-            .recv_timeout(SHORT)
-            .is_ok_and(|held| held.nack(SHORT).is_ok()),
-        queue.try_recv().is_ok_and(|held| held.reject().is_ok()),
-        letters.take().is_ok_and(|letter| letter.is_some()),
-        queue
-            .sender()
-            .is_ok_and(|sender| sender.try_send(6).is_ok()),
-        queue.receiver().is_ok_and(|it| it.try_recv().is_ok()),
-        wait_any_timeout(&[queue], SHORT).is_ok(),
-        queue.wait_idle_timeout(SHORT).is_ok(),
-    ];
-    assert!(queue.free_capacity() <= queue.capacity() && letters.len() <= queue.capacity());
-    let _ = (queue.is_idle(), queue.is_closed());
-    let few = queue.capacity() * 200;
-    let mut taken = 0;
-    while let Ok(held) = queue.try_recv() {
-        assert!(held.attempt() <= queue.max_attempts());
-        held.ack().unwrap();
-        taken += 1;
-        assert!(taken < few, "messages without end");
-    }
-    worked
-}
-
 fn entry(capacity: u64) -> Garbage<WorkQueue<u64>> {
     let place = Garbage::of(WorkOptions::new(capacity).max_attempts(3));
     let cells = STRIDE * usize::try_from(capacity).unwrap();
     assert_eq!(place.bytes.len(), CELLS + cells);
     place
-}
-
-#[test]
-fn any_bit_of_the_entry_flipped_is_an_error_or_works() {
-    let _watch = watch();
-    let place = entry(2);
-    let prepare = |queue: &WorkQueue<u64>| {
-        queue.send(1).unwrap();
-        drop(queue.recv().unwrap());
-        queue.send(2).unwrap();
-    };
-    place.flip_each_bit(place.bytes.len(), prepare, |queue, ()| everything(queue));
-    goes_on(&place.fresh());
 }
 
 /// Generation 77 of the last participant, who never was.
@@ -79,30 +29,6 @@ const LOANED: u64 = 1 << 29;
 const SENDING: u64 = 2 << 29;
 const HELD: u64 = 4 << 29;
 const FREEING: u64 = 7 << 29;
-
-#[test]
-fn what_a_dead_process_left_in_garbage_is_recovered() {
-    let _watch = watch();
-    let place = entry(2);
-    for at in (0..place.bytes.len()).step_by(8) {
-        for value in [u64::MAX, 1 << 33 | HELD | NOBODY, 5 << 20] {
-            let queue = place.fresh();
-            queue.send(1).unwrap();
-            place.write(at, value);
-            in_child(|| {
-                std::mem::forget(queue.try_recv());
-                std::mem::forget(queue.try_loan());
-            });
-            place.write(at, value);
-            place.segment.reap();
-            everything(&queue);
-            everything(&place.open());
-            queue.close();
-            everything(&queue);
-        }
-    }
-    goes_on(&place.fresh());
-}
 
 #[test]
 fn what_nobody_holds_comes_again_and_what_nobody_loaned_is_free() {

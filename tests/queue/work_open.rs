@@ -5,8 +5,6 @@ use crossdock::bytemuck::{Pod, Zeroable};
 use crossdock::queue::{WorkOptions, WorkQueue};
 use crossdock::segment::EntryError;
 
-use crate::support::garbage::refuses_forged_records;
-
 fn with_a_queue() -> Segment {
     let segment = Segment::anonymous().unwrap();
     let options = WorkOptions::new(4).max_attempts(3);
@@ -124,15 +122,4 @@ fn other_numbers_are_an_error_that_names_both() {
     let opened = segment.open::<WorkQueue<u64>>("work").unwrap();
     assert_eq!((opened.capacity(), opened.max_attempts()), (4, 3));
     assert!(open(WorkOptions::new(4).max_attempts(0)).is_err());
-}
-
-#[test]
-fn a_record_whose_numbers_are_no_queues_is_an_error_though_its_checksum_is_right() {
-    // Capacity, attempts, what has to be 0 behind them, and the length.
-    let capacities = [0, 5, 1 << 20, u64::MAX].map(|capacity| (32, capacity));
-    let attempts = [0, 127, u64::MAX].map(|attempts| (40, attempts));
-    let others = [(48, 1), (56, 1), (16, 8)];
-    let forgeries = [&capacities[..], &attempts, &others].concat();
-    let options = WorkOptions::new(4).max_attempts(3);
-    refuses_forged_records::<WorkQueue<u64>>(options, &forgeries);
 }

@@ -106,6 +106,17 @@ pub fn refuse_forged_records(kind: &str) {
     (subject(kind).refuse_forged_records)();
 }
 
+/// Has a process die while it holds what a kind can be held by, and recovers that while any word of
+/// the entry is garbage.
+///
+/// # Panics
+///
+/// If that panics, if nothing works then, or if something does not work once the bytes are as they
+/// were; or if there is no such kind.
+pub fn recover_garbage(kind: &str) {
+    (subject(kind).recover_garbage)();
+}
+
 fn subject(kind: &str) -> &'static garbage::Subject {
     let mut subjects = garbage::SUBJECTS.iter();
     let subject = subjects.find(|subject| subject.kind.to_string() == kind);

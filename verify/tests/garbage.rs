@@ -1,11 +1,12 @@
-//! Each kind over bytes that it has never written: each bit of its entry flipped, and its record
-//! with other numbers under a right checksum. `tests/suites.rs` writes any bytes.
+//! Each kind over bytes that it has never written: each bit of its entry flipped, what a dead
+//! process held recovered, and its record with other numbers under a right checksum.
+//! `tests/suites.rs` writes any bytes.
 
 use std::sync::mpsc;
 use std::time::Duration;
 
 use crossdock::segment::Kind;
-use crossdock_verify::{flip_each_bit, kinds, refuse_forged_records};
+use crossdock_verify::{flip_each_bit, kinds, recover_garbage, refuse_forged_records};
 
 /// Does something, and ends the process if it hangs.
 fn watched(test: impl FnOnce(&str), kind: &'static str) {
@@ -20,7 +21,7 @@ fn watched(test: impl FnOnce(&str), kind: &'static str) {
     drop(ended);
 }
 
-/// Two tests of each kind.
+/// Three tests of each kind.
 macro_rules! kinds {
     ($($test:ident: $kind:ident,)*) => {
         mod any_bit_of_the_words_flipped_is_an_error_or_works {
@@ -29,6 +30,16 @@ macro_rules! kinds {
                 #[test]
                 fn $test() {
                     watched(flip_each_bit, stringify!($kind));
+                }
+            )*
+        }
+
+        mod what_a_dead_process_left_in_garbage_is_recovered {
+            use super::*;
+            $(
+                #[test]
+                fn $test() {
+                    watched(recover_garbage, stringify!($kind));
                 }
             )*
         }

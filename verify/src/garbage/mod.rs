@@ -30,6 +30,7 @@ pub(crate) struct Subject {
     create: fn(&Segment, Kind),
     pub(crate) flip_each_bit: fn(),
     pub(crate) refuse_forged_records: fn(),
+    pub(crate) recover_garbage: fn(),
 }
 
 /// All kinds that a program can create.
@@ -71,6 +72,7 @@ const fn subject<P: Uses>(kind: Kind, suite: &'static str) -> Subject {
         },
         flip_each_bit: refusal::flip_each_bit::<P>,
         refuse_forged_records: refusal::refuse_forged_records::<P>,
+        recover_garbage: refusal::recover_garbage::<P>,
     }
 }
 

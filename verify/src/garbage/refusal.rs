@@ -2,6 +2,7 @@
 //! numbers under a right checksum.
 
 use std::mem::forget;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crossdock::segment::EntryError;
 use crossdock::{Counter, Segment};
@@ -26,8 +27,13 @@ impl Counts {
         let mut held = P::Held::default();
         P::begin(&handle, segment, &mut held);
         change();
+        self.all(&handle, &mut held, [1, 2, 3]);
+    }
+
+    /// Does everything once.
+    fn all<'h, P: Uses>(&mut self, handle: &'h P, held: &mut P::Held<'h>, numbers: [u8; 3]) {
         for operation in P::OPERATIONS {
-            *match operation(&handle, &mut held, [1, 2, 3]) {
+            *match operation(handle, held, numbers) {
                 Came::Worked => &mut self.worked,
                 Came::Refused => &mut self.refused,
                 Came::Corrupt => &mut self.corrupt,
@@ -36,19 +42,21 @@ impl Counts {
     }
 }
 
+/// What an entry does whose bytes are good.
+fn unchanged<P: Uses>(place: &Place, good: &[u8]) -> Counts {
+    let mut counts = Counts::default();
+    place.write(0, good);
+    counts.everything::<P>(&place.segment, || ());
+    counts
+}
+
 /// Any bit of the words flipped is an error or works: some does, and some is an error that says
 /// what is wrong. Nothing of that lasts longer than the wrong bytes do.
 pub(super) fn flip_each_bit<P: Uses>() {
     let (place, handle) = Place::with::<P>(P::config(1)).expect("created");
     drop(handle);
     let good = place.bytes();
-    let unchanged = || {
-        let mut counts = Counts::default();
-        place.write(0, &good);
-        counts.everything::<P>(&place.segment, || ());
-        counts
-    };
-    let before = unchanged();
+    let before = unchanged::<P>(&place, &good);
     assert_eq!(before.corrupt, 0, "nothing is wrong yet");
     let mut counts = Counts::default();
     for bit in 0..good.len() as u64 * 8 {
@@ -63,7 +71,60 @@ pub(super) fn flip_each_bit<P: Uses>() {
     }
     assert!(counts.worked > 0, "{counts:?}");
     assert_eq!(counts.corrupt > 0, P::HAS_WRONG_WORDS, "{counts:?}");
-    assert_eq!(before, unchanged(), "once the bytes are as they were");
+    assert_eq!(
+        before,
+        unchanged::<P>(&place, &good),
+        "once the bytes are as they were"
+    );
+}
+
+/// What a dead process held is recovered while any of the words is garbage: a reaper ends, and
+/// then every operation is an error or works, of handles from before as of new ones, and also once
+/// what can be closed is closed.
+pub(super) fn recover_garbage<P: Uses>() {
+    /// No word at all; a message that a participant holds who never was; and a small number.
+    const VALUES: [u64; 3] = [u64::MAX, 1 << 33 | 4 << 29 | 77 << 10 | 3, 5 << 20];
+    let (place, handle) = Place::with::<P>(P::config(1)).expect("created");
+    drop(handle);
+    let good = place.bytes();
+    let before = unchanged::<P>(&place, &good);
+    let words = (0..P::WORDS.min(good.len() as u64)).step_by(8);
+    for (number, at) in words.enumerate() {
+        for (more, value) in VALUES.iter().enumerate() {
+            place.write(0, &good);
+            let handle = place.segment.open::<P>(NAME).expect("its record is whole");
+            // It dies after one operation more each time.
+            let count = 1 + (number * VALUES.len() + more) % P::OPERATIONS.len();
+            let change = || {
+                place.write(at, &value.to_le_bytes());
+                spare_waits::<P>(&place, at);
+            };
+            in_child(|| {
+                let mut held = P::Held::default();
+                P::begin(&handle, &place.segment, &mut held);
+                change();
+                for operation in &P::OPERATIONS[..count] {
+                    operation(&handle, &mut held, [1, 2, 3]);
+                }
+                forget(held);
+            });
+            change();
+            place.segment.reap();
+            let mut counts = Counts::default();
+            let mut held = P::Held::default();
+            counts.all(&handle, &mut held, [1, 2, 3]);
+            if let Ok(fresh) = place.segment.open::<P>(NAME) {
+                counts.all(&fresh, &mut P::Held::default(), [1, 2, 3]);
+            }
+            counts.all(&handle, &mut held, [0, 2, 3]);
+            assert!(counts.worked > 0, "{at}, {value:#x}: {counts:?}");
+        }
+    }
+    assert_eq!(
+        before,
+        unchanged::<P>(&place, &good),
+        "once the bytes are as they were"
+    );
 }
 
 /// A record with another number is not opened, though its checksum is right; or, if as many bytes
@@ -115,9 +176,9 @@ fn in_child(body: impl FnOnce()) {
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "fork");
     if child == 0 {
-        body();
+        let ended = catch_unwind(AssertUnwindSafe(body));
         // SAFETY: ends the process, whose memory is a copy.
-        unsafe { libc::_exit(0) };
+        unsafe { libc::_exit(ended.is_err().into()) };
     }
     let mut status = 0;
     // SAFETY: it is this process's child, and nothing else waits for it.
