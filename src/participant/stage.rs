@@ -5,6 +5,8 @@
 //! process n holds byte n - 1 from the beginning, and the byte locks alone say which processes
 //! live.
 
+pub(crate) mod specified;
+
 use core::convert::Infallible;
 use core::ops::Deref;
 

@@ -11,17 +11,16 @@ pub trait State: Clone + PartialEq {
     /// What another process has seen.
     type Event: Copy + fmt::Debug;
 
-    /// The states after the next step of any process that is under way: of the victim's while it
-    /// is `alive`.
-    fn next(&self, alive: bool) -> Vec<Self>;
+    /// The states after the next step of any process that is under way.
+    fn next(&self) -> Vec<Self>;
 
     /// The state after what another process has seen; `None` if it cannot be.
     fn after(&self, event: Self::Event) -> Option<Self>;
 
-    /// The state that the victim's death leaves.
+    /// The state that the victim's death leaves: it makes no further step.
     fn dead(&self) -> Self;
 
-    /// The code that the victim ends with, if it has done all.
+    /// The code that the victim ends with, or would have ended with, if it has done all.
     fn code(&self) -> Option<u8>;
 }
 
@@ -29,8 +28,8 @@ pub trait State: Clone + PartialEq {
 pub struct Allowed<S: State> {
     states: Vec<S>,
     seen: Vec<S::Event>,
-    /// The victim does nothing any more.
-    ended: bool,
+    /// The victim may die between any two of its steps.
+    may_die: bool,
 }
 
 impl<S: State> Default for Allowed<S> {
@@ -38,7 +37,7 @@ impl<S: State> Default for Allowed<S> {
         Self {
             states: Vec::new(),
             seen: Vec::new(),
-            ended: false,
+            may_die: false,
         }
     }
 }
@@ -51,11 +50,22 @@ impl<S: State> Allowed<S> {
         allowed
     }
 
+    /// The same, or it has died at any of them.
+    pub fn until_death(first: S) -> Self {
+        let mut allowed = Self {
+            may_die: true,
+            ..Self::default()
+        };
+        allowed.become_any_of(vec![first]);
+        allowed
+    }
+
     /// One of these, or one to which steps lead from them.
     fn become_any_of(&mut self, mut states: Vec<S>) {
         let mut at = 0;
         while let Some(state) = states.get(at) {
-            for next in state.next(!self.ended) {
+            let dead = Some(state.dead()).filter(|_| self.may_die);
+            for next in state.next().into_iter().chain(dead) {
                 if !states.contains(&next) {
                     states.push(next);
                 }
@@ -115,7 +125,6 @@ impl<S: State> Allowed<S> {
 
     /// The victim does nothing any more.
     pub fn dies(&mut self) {
-        self.ended = true;
         self.become_any_of(self.states.iter().map(State::dead).collect());
     }
 

@@ -52,6 +52,7 @@ pub struct State {
     pub counted: bool,
     /// No process is counted there any more.
     left: bool,
+    is_dead: bool,
 }
 
 /// What another process has seen.
@@ -163,8 +164,8 @@ impl State {
 impl allowed::State for State {
     type Event = Event;
 
-    fn next(&self, alive: bool) -> Vec<Self> {
-        if !alive {
+    fn next(&self) -> Vec<Self> {
+        if self.is_dead {
             return Vec::new();
         }
         if let Some(at) = self.claimed() {
@@ -233,6 +234,7 @@ impl allowed::State for State {
 
     fn dead(&self) -> Self {
         let mut left = self.clone();
+        left.is_dead = true;
         left.left |= self.counted;
         left.slots = (self.slots.iter())
             .filter(|slot| !matches!(slot, Sending(_)))

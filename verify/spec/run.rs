@@ -10,6 +10,8 @@ pub struct Run<S: Specification> {
     told: u8,
     waiter: &'static [S::Op],
     waiters: u8,
+    /// The victim is dead.
+    is_dead: bool,
 }
 
 impl<S: Specification> Clone for Run<S> {
@@ -23,7 +25,7 @@ impl<S: Specification> Clone for Run<S> {
 
 impl<S: Specification> PartialEq for Run<S> {
     fn eq(&self, other: &Self) -> bool {
-        (self.told, self.waiters) == (other.told, other.waiters)
+        (self.told, self.waiters, self.is_dead) == (other.told, other.waiters, other.is_dead)
             && self.victim.len() == other.victim.len()
             && self.waiter.len() == other.waiter.len()
             && self.state == other.state
@@ -40,6 +42,7 @@ impl<S: Specification> Run<S> {
             told: 0,
             waiter,
             waiters: 0,
+            is_dead: false,
         }
     }
 
@@ -100,12 +103,9 @@ pub enum Seen<Op> {
 impl<S: Specification> State for Run<S> {
     type Event = Seen<S::Op>;
 
-    fn next(&self, alive: bool) -> Vec<Self> {
-        let mut next = self.waiter_goes_on();
-        if alive {
-            next.extend(self.victim_goes_on());
-        }
-        next
+    fn next(&self) -> Vec<Self> {
+        let victim = self.victim_goes_on().filter(|_| !self.is_dead);
+        victim.into_iter().chain(self.waiter_goes_on()).collect()
     }
 
     fn after(&self, event: Seen<S::Op>) -> Option<Self> {
@@ -128,6 +128,7 @@ impl<S: Specification> State for Run<S> {
 
     fn dead(&self) -> Self {
         let mut left = self.clone();
+        left.is_dead = true;
         left.state.dies(Actor::Victim);
         left
     }

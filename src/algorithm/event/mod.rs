@@ -128,12 +128,17 @@ impl EventState {
         if !mutation(745) {
             self.waiters().notify_all();
         }
-        !Sets(seen).is_set()
+        !Sets(seen).is_set() || mutation(942)
     }
 
     /// Clears the event. Returns whether it was set.
     #[inline]
     pub(crate) fn clear(&self) -> bool {
+        if mutation(943) {
+            let seen = self.load();
+            self.0.0.word.store(seen.0 & !SET, Ordering::Release);
+            return seen.is_set();
+        }
         // ORDERING: AcqRel; (V1) goes on.
         let seen = self.0.0.word.fetch_and(!SET, Ordering::AcqRel);
         Sets(seen).is_set()

@@ -195,7 +195,7 @@ impl Claim {
     /// Returns whether the item is redelivered: a receiver has died with it before.
     #[inline(always)]
     pub(crate) fn is_redelivered(self) -> bool {
-        self.turn & 1 != 0
+        self.turn & 1 != 0 && !mutation(949)
     }
 }
 

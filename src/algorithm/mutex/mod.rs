@@ -166,6 +166,13 @@ impl MutexState {
     pub(crate) fn lock_clean(&self, peers: &impl Liveness) -> Result<LockToken, Unclean> {
         let me = peers.me();
         let (free, relaxed) = (0, Ordering::Relaxed);
+        if mutation(947) && self.word.load(Ordering::Acquire) == free {
+            self.word.store(me.bits(), Ordering::Release);
+            return Ok(LockToken {
+                owner: me,
+                flags: 0,
+            });
+        }
         self.word
             .compare_exchange(free, me.bits(), claiming(), relaxed)
             .map_err(|_| Unclean(None))?;
@@ -349,10 +356,10 @@ impl MutexState {
     /// Declares the data consistent after an owner died; changes nothing if the lock is no longer
     /// `held`.
     pub(crate) fn mark_consistent(&self, held: &mut LockToken) {
-        let cleared = if mutation(16) {
-            OWNER_DIED | CONTENDED
-        } else {
-            OWNER_DIED
+        let cleared = match () {
+            () if mutation(16) => OWNER_DIED | CONTENDED,
+            () if mutation(948) => 0,
+            () => OWNER_DIED,
         };
         self.clear(held, cleared);
     }

@@ -206,7 +206,12 @@ impl PromiseState {
                 PromiseStatus::Unset | PromiseStatus::Abandoned => {
                     // ORDERING: Acquire; what the last claimer did. Release; (M3).
                     let both = Ordering::AcqRel;
-                    if self.exchange(seen, seen.with(me.bits().into()), both) {
+                    let next = seen.with(me.bits().into());
+                    if mutation(944) {
+                        self.word.store(next, Ordering::Release);
+                        break;
+                    }
+                    if self.exchange(seen, next, both) {
                         break;
                     }
                 }

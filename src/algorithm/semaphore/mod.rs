@@ -191,6 +191,10 @@ impl<'a> Semaphore<'a> {
     ) -> Result<&'a AtomicU32, TryError> {
         let me = peers.me();
         let word = self.words.get(index).ok_or(TryError::WouldBlock)?;
+        if mutation(945) {
+            word.store(me.bits(), Ordering::Release);
+            return Ok(word);
+        }
         word.compare_exchange(FREE, me.bits(), claiming(), Ordering::Relaxed)
             .map_err(|_| TryError::WouldBlock)?;
         self.stay(peers, 715)
@@ -355,7 +359,9 @@ impl<'a> Semaphore<'a> {
         for word in self.words {
             // ORDERING: Relaxed; the CAS decides.
             let seen = word.load(Ordering::Relaxed);
-            let is_held = seen == dead.bits() || mutation(719) && seen & Tag::MASK != 0;
+            let is_held = seen == dead.bits()
+                || mutation(719) && seen & Tag::MASK != 0
+                || mutation(946) && seen == ABSENT;
             if is_held && !mutation(713) {
                 // ORDERING: AcqRel; (P1), a helper passes on what it saw of the dead holder's
                 // stores.

@@ -1,6 +1,7 @@
 //! The event under loom. No process holds anything, so a lost membership changes nothing; the byte
 //! locks say which processes live.
 
+use crossdock_spec::event::{Op, State};
 use loom::sync::Arc;
 
 use super::super::EventState;
@@ -8,6 +9,7 @@ use crate::facade::model::{explore, explore_deaths, explore_two_deaths, is_byte_
 use crate::facade::{Deadline, Pace, Words, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
+use crate::participant::stage::specified::{Roles, Specified, explore_as_specified};
 use crate::participant::stage::{KernelLiveness, StartWith, finish, players, start, tag};
 
 mutants! {
@@ -21,6 +23,9 @@ mutants! {
         747 "a waiter does not look again before it sleeps";
     model_event_a_reaper_makes_the_wake_of_a_dead_setter:
         746 "a reaper does not make the wake that a dead setter owed";
+    model_event_is_as_specified:
+        942 "a set of an event that is set says that it was clear",
+        943 "a clear is a load and a store";
 }
 
 /// An event, and data that its setter publishes.
@@ -146,5 +151,37 @@ fn model_event_two_deaths_leave_the_event_to_the_third() {
             }),
         ]);
         assert!(fixture.event.load().is_set());
+    });
+}
+
+impl Specified for Fixture {
+    type Spec = State;
+    type Hand = ();
+
+    fn fixture() -> Arc<Self> {
+        Self::open()
+    }
+
+    fn run(&self, _: u32, op: Op, (): &mut (), _: bool) -> Option<u8> {
+        Some(u8::from(match op {
+            Op::Set => self.event.set(),
+            Op::Clear => self.event.clear(),
+            _ => self.event.load().is_set(),
+        }))
+    }
+
+    fn recover(&self) {
+        self.event.recover();
+    }
+}
+
+/// Hunts: a set or a clear that is lost, or of which two processes are told that it was theirs.
+#[test]
+fn model_event_is_as_specified() {
+    use Op::{Clear, IsSet, Set};
+    explore_as_specified::<Fixture>(&Roles {
+        victim: &[Set, Clear, Set],
+        other: &[IsSet, Clear, Set],
+        last: &[IsSet, Clear, IsSet],
     });
 }

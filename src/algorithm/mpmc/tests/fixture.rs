@@ -215,22 +215,32 @@ impl Handle<'_> {
         self.try_recv().ok()
     }
 
-    /// Receives an item, or returns why there is none.
-    pub(super) fn try_recv(&self) -> Result<u64, TryError> {
+    /// Claims the slot of an item, or returns why there is none.
+    pub(super) fn try_claim(&self) -> Result<Claim, TryError> {
         let claim = self.with(|ring, cursor| match ring.claim_recv(cursor, self) {
             Err(TryError::WouldBlock) => ring.on_empty(cursor, self),
             other => other,
         });
         assert_ne!(claim, Err(TryError::Corrupt));
-        claim.map(|claim| self.take(&claim))
+        claim
     }
 
-    pub(super) fn recv(&self) -> Result<u64, EventWaitError> {
+    /// Receives an item, or returns why there is none.
+    pub(super) fn try_recv(&self) -> Result<u64, TryError> {
+        self.try_claim().map(|claim| self.take(&claim))
+    }
+
+    /// Claims the slot of an item; waits for one.
+    pub(super) fn wait_claim(&self) -> Result<Claim, EventWaitError> {
         let never = Deadline::never();
         let wait = |ring: Ring<'_, &[AtomicU64]>, cursor: &mut Cursor| {
             ring.wait_recv(cursor, self, &never, Pace::Adaptive)
         };
-        self.with(wait).map(|claim| self.take(&claim))
+        self.with(wait)
+    }
+
+    pub(super) fn recv(&self) -> Result<u64, EventWaitError> {
+        self.wait_claim().map(|claim| self.take(&claim))
     }
 }
 

@@ -2,16 +2,18 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use crossdock_spec::queue::{AGAIN, Event, State, Step, bit};
 use loom::sync::Arc;
 
 use super::super::Cursor;
 use super::super::wait::EventWaitError;
-use super::fixture::Fixture;
+use super::fixture::{Fixture, Handle};
 use crate::facade::model::{explore, explore_deaths, explore_one_less, unlock_byte};
 use crate::facade::{AtomicU64, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
+use crate::participant::stage::specified::judge;
 use crate::participant::stage::{StartWith, WithHandles, finish, start, tag};
 
 mutants! {
@@ -51,6 +53,8 @@ mutants! {
         120 "a sender that leaves an orphan does not advance the epoch",
         121 "a sender that leaves an orphan wakes no waiter",
         122 "a reaper announces only orphans of its own";
+    model_mpmc_is_as_specified:
+        949 "an item of a dead receiver is not marked";
 }
 
 /// Hunts: items that are lost, duplicated, torn or out of order, and sleepers on either side that
@@ -347,5 +351,52 @@ fn model_mpmc_idle_handle_catches_up() {
             fixture.run(2, None, move |idle| assert!(idle.len() <= 2)),
         ]);
         fixture.check(0);
+    });
+}
+
+/// What a handle observes that tries to receive; with a mark, if the item was received before.
+fn received(handle: &Handle<'_>) -> Event {
+    match handle.try_claim() {
+        Ok(claim) => {
+            let again = claim.is_redelivered();
+            Event::Received(handle.take(&claim), again)
+        }
+        Err(_) => Event::Empty,
+    }
+}
+
+/// Hunts: an item that is lost, duplicated, out of order, or not marked when it comes again.
+#[test]
+fn model_mpmc_is_as_specified() {
+    const STEPS: &[Step] = &[Step::Recv, Step::Send(2)];
+    explore_deaths(|death| {
+        let fixture = Fixture::of(4);
+        assert_eq!(fixture.handle(3).try_send(1), Ok(()));
+        let [victim, other, reaper, last] = [(); 4].map(|()| fixture.clone());
+        judge(
+            death,
+            State::new(&[1], false, STEPS),
+            move || {
+                let handle = victim.handle(1);
+                let claim = handle.wait_claim().expect("an item is there, or comes");
+                let again = if claim.is_redelivered() { AGAIN } else { 0 };
+                let told = bit(handle.take(&claim)) | again;
+                assert_eq!(handle.send(2), Ok(()));
+                told | bit(2)
+            },
+            move |see| {
+                let handle = other.handle(2);
+                let sent = handle.try_send(5).is_ok();
+                see(if sent { Event::Sent(5) } else { Event::Full });
+                see(received(&handle));
+            },
+            move || reaper.ring().recover(tag(1)),
+            move |see| {
+                let handle = last.handle(3);
+                for _ in 0..4 {
+                    see(received(&handle));
+                }
+            },
+        );
     });
 }

@@ -5,6 +5,7 @@
 use core::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU32 as Ledger, Ordering::Relaxed};
 
+use crossdock_spec::lock::{Op, State, found};
 use loom::sync::Arc;
 
 use super::super::{LockToken, MutexError, MutexState};
@@ -12,7 +13,8 @@ use crate::facade::model::{
     explore, explore_at_least, explore_deaths, explore_deaths_at_least, explore_soft_faults,
     explore_two_deaths, is_byte_locked, process, soft_fault_at,
 };
-use crate::facade::{Deadline, mutants};
+use crate::facade::{Deadline, Words, mutants};
+use crate::participant::stage::specified::{Roles, Specified, explore_as_specified};
 use crate::participant::stage::{KernelLiveness, Pair, StartWith, finish, players, start, tag};
 
 mutants! {
@@ -55,6 +57,9 @@ mutants! {
         575 "a reaper looks for a tag before it has marked its owner dead";
     model_mutex_a_takeover_by_a_reaped_process_keeps_owner_died:
         573 "a takeover does not ask whether it is still registered";
+    model_mutex_is_as_specified:
+        947 "a lock is taken by a load and a store",
+        948 "a lock that was declared consistent reports a death again";
 }
 
 /// Data behind a lock.
@@ -427,5 +432,88 @@ fn model_mutex_two_deaths_leave_the_lock_to_the_third() {
             deaths.map(|(id, death)| fixture.start(id, death, move |fixture| fixture.visit(id))),
         );
         fixture.close(1..=3);
+    });
+}
+
+/// Two words behind a lock. loom tracks them: no two processes may use them at once.
+struct Room {
+    mutex: MutexState,
+    words: [Words<1>; 2],
+}
+
+impl Room {
+    fn change(&self, to: impl FnOnce(u64, u64) -> [u64; 2]) {
+        let [[first], [second]] = self.words.each_ref().map(Words::read);
+        let [first, second] = to(first, second);
+        self.words[0].write(&[first]);
+        self.words[1].write(&[second]);
+    }
+
+    fn first(&self) {
+        let [first] = self.words[0].read();
+        self.words[0].write(&[first + 1]);
+    }
+
+    fn second(&self) {
+        let [second] = self.words[1].read();
+        self.words[1].write(&[second + 1]);
+    }
+}
+
+impl Specified for Room {
+    type Spec = State;
+    type Hand = Option<LockToken>;
+
+    fn fixture() -> Arc<Self> {
+        players();
+        Arc::new(Self {
+            mutex: MutexState::new(),
+            words: [0; 2].map(|word| Words::new([word])),
+        })
+    }
+
+    fn run(&self, id: u32, op: Op, held: &mut Self::Hand, blocks: bool) -> Option<u8> {
+        let peers = KernelLiveness(id);
+        match op {
+            Op::Lock => {
+                let came = match blocks {
+                    true => self.mutex.lock(&peers, &Deadline::never()),
+                    false => self.mutex.try_lock(&peers),
+                };
+                let token = held.insert(came.ok()?);
+                return Some(token.owner_died().into());
+            }
+            Op::First => self.first(),
+            Op::Second => self.second(),
+            Op::MarkConsistent => self.mutex.mark_consistent(held.as_mut()?),
+            Op::Unlock => self.mutex.unlock(held.take()?, false),
+            _ => {
+                let died = self.run(id, Op::Lock, held, blocks)?;
+                let [[first], [second]] = self.words.each_ref().map(Words::read);
+                let [first, second] = [first, second].map(|word| u8::try_from(word).expect("few"));
+                self.change(|first, _| [first + 1; 2]);
+                if died > 0 {
+                    self.run(id, Op::MarkConsistent, held, blocks);
+                }
+                self.run(id, Op::Unlock, held, blocks);
+                return Some(found(died, first, second));
+            }
+        }
+        Some(0)
+    }
+
+    fn recover(&self) {
+        self.mutex.recover(tag(1));
+    }
+}
+
+/// Hunts: an entry that is not counted, or half counted and not told; a death that is told twice.
+#[test]
+fn model_mutex_is_as_specified() {
+    use Op::{Enter, First, Lock, Second, Unlock};
+    explore_as_specified::<Room>(&Roles {
+        victim: &[Lock, First, Second, Unlock],
+        other: &[Enter, Enter],
+        last: &[Enter, Enter],
     });
 }

@@ -1,5 +1,6 @@
 //! The promise under loom. The byte locks say which processes live.
 
+use crossdock_spec::promise::{IS_SET, Op, State};
 use loom::sync::Arc;
 
 use super::super::{PromiseClaimError, PromiseOutcome, PromiseState};
@@ -10,6 +11,7 @@ use crate::facade::model::{
 use crate::facade::{Deadline, Pace, Words, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
+use crate::participant::stage::specified::{Roles, Specified, explore_as_specified};
 use crate::participant::stage::{ReapingLiveness, StartWith, finish, players, start, tag};
 
 mutants! {
@@ -27,6 +29,8 @@ mutants! {
     model_promise_a_reaper_wakes_waiters:
         824 "a reaper makes no wake",
         830 "a reaper leaves the claim to the dead";
+    model_promise_is_as_specified:
+        944 "a claim is a load and a store";
 }
 
 /// A promise, and the value.
@@ -200,5 +204,73 @@ fn model_promise_two_deaths_leave_the_promise_to_the_third() {
         );
         try_set(&fixture, 3);
         assert!(fixture.promise.load().is_set());
+    });
+}
+
+impl Specified for Fixture {
+    type Spec = State;
+    /// Whether the process has the claim.
+    type Hand = bool;
+
+    fn fixture() -> Arc<Self> {
+        Self::open()
+    }
+
+    fn run(&self, id: u32, op: Op, claimed: &mut bool, blocks: bool) -> Option<u8> {
+        let value = || u8::try_from(self.value.read()[0]).expect("small");
+        match op {
+            Op::Claim => loop {
+                match self.claim(id) {
+                    Ok(()) => *claimed = true,
+                    Err(PromiseClaimError::Set) => return Some(IS_SET),
+                    Err(_) if blocks => {
+                        self.wait(id, true);
+                        continue;
+                    }
+                    Err(_) => return None,
+                }
+                break;
+            },
+            Op::Set(number) if *claimed => {
+                self.value.write(&[number.into()]);
+                assert!(self.promise.end_claim(tag(id), true));
+                *claimed = false;
+            }
+            Op::GiveBack if *claimed => {
+                assert!(self.promise.end_claim(tag(id), false));
+                *claimed = false;
+            }
+            Op::GetOrInit(number) => {
+                if self.run(id, Op::Claim, claimed, blocks)? == IS_SET {
+                    return Some(value());
+                }
+                self.run(id, Op::Set(number), claimed, blocks);
+                return Some(number);
+            }
+            Op::Get => {
+                return Some(if self.promise.load().is_set() {
+                    value()
+                } else {
+                    0
+                });
+            }
+            _ => {}
+        }
+        Some(0)
+    }
+
+    fn recover(&self) {
+        self.promise.recover(tag(1));
+    }
+}
+
+/// Hunts: a value that is set twice, or taken back, or seen before it is set.
+#[test]
+fn model_promise_is_as_specified() {
+    use Op::{Claim, Get, GetOrInit, GiveBack, Set};
+    explore_as_specified::<Fixture>(&Roles {
+        victim: &[Claim, GiveBack, Claim, Set(5)],
+        other: &[GetOrInit(9), Get],
+        last: &[Get, GetOrInit(7), Get],
     });
 }

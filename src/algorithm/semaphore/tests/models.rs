@@ -1,8 +1,9 @@
 //! The semaphore under loom, without a registry: the byte locks say which processes live.
 
+use crossdock_spec::semaphore::{Op, State};
 use loom::sync::Arc;
 
-use super::super::{Semaphore, SemaphoreState};
+use super::super::{Semaphore, SemaphoreState, forget};
 use crate::algorithm::semaphore::layout::{ABSENT, FREE};
 use crate::facade::model::{
     explore, explore_at_least, explore_deaths, explore_deaths_one_less, explore_one_less,
@@ -11,6 +12,7 @@ use crate::facade::model::{
 use crate::facade::{AtomicU32, Deadline, Pace, Words, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
+use crate::participant::stage::specified::{Roles, Specified, explore_as_specified};
 use crate::participant::stage::{ReapingLiveness, StartWith, finish, players, start, tag};
 use crate::wait::on_event::EventWaitError;
 
@@ -52,6 +54,9 @@ mutants! {
         724 "a waiter leaves unregistered tags alone";
     model_semaphore_two_deaths_leave_the_permit_to_the_third:
         759 "a second death goes unnoticed";
+    model_semaphore_is_as_specified:
+        945 "a permit is taken by a load and a store",
+        946 "a reaper adds permits that were taken out";
 }
 
 /// A table of permits, and data that the holder of each may change.
@@ -357,10 +362,52 @@ fn model_semaphore_permits_that_are_added_wake_waiters() {
             table.start(2, None, move |waiter| {
                 for _ in 0..2 {
                     let index = waiter.acquire(2).expect("no deadline");
-                    super::super::forget(&waiter.words[index], tag(2));
+                    forget(&waiter.words[index], tag(2));
                 }
             }),
         ]);
         assert_eq!(table.semaphore().absent(), 2);
+    });
+}
+
+impl Specified for Table<4> {
+    type Spec = State;
+    /// The indexes of what the process holds.
+    type Hand = Vec<usize>;
+
+    fn fixture() -> Arc<Self> {
+        Self::open([FREE, FREE, FREE, ABSENT])
+    }
+
+    fn run(&self, id: u32, op: Op, held: &mut Vec<usize>, blocks: bool) -> Option<u8> {
+        let few = |count: usize| u8::try_from(count).expect("few");
+        match op {
+            Op::Acquire if blocks => held.push(self.acquire(id).expect("it is open")),
+            Op::Acquire => match self.semaphore().claim(0, &self.peers(id)) {
+                Ok(index) => held.push(index),
+                Err(_) => return None,
+            },
+            Op::Release => held.drain(..).for_each(|index| self.release(index, id)),
+            Op::Forget => forget(&self.words[held.pop()?], tag(id)),
+            Op::Add(count) => assert_eq!(self.semaphore().add(count.into()), count.into()),
+            Op::Available => return Some(few(self.semaphore().available())),
+            _ => return Some(few(self.semaphore().holders(3).count())),
+        }
+        Some(0)
+    }
+
+    fn recover(&self) {
+        self.reap(1);
+    }
+}
+
+/// Hunts: a permit that two processes hold, or that is lost with the death of one.
+#[test]
+fn model_semaphore_is_as_specified() {
+    use Op::{Acquire, Add, Available, Forget, Holders, Release};
+    explore_as_specified::<Table<4>>(&Roles {
+        victim: &[Acquire, Acquire, Add(1), Release],
+        other: &[Acquire, Forget],
+        last: &[Available, Acquire, Holders, Release, Available],
     });
 }
