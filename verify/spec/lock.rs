@@ -3,7 +3,7 @@
 use crate::{ANY, Actor, Specification};
 use Op::{
     Await, ClearPoison, Enter, First, Give, HasDied, Hold, IsListed, IsPoisoned, LeaveSegment,
-    LetGo, Lock, LockUntold, MarkConsistent, Mend, Peek, Second, TryLock, Unlock,
+    LetGo, Lock, LockUntold, MarkConsistent, Mend, Panic, Peek, Second, TryLock, Unlock,
 };
 
 /// Which lock guards the words. The last two are what the library must not be.
@@ -34,7 +34,7 @@ pub struct State {
 /// An operation on it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Op {
-    /// Locks; whether an owner is said to have died.
+    /// Locks; what is told.
     Lock,
     /// The same without blocking, where it need not.
     TryLock,
@@ -66,6 +66,8 @@ pub enum Op {
     Peek,
     /// Whether an owner has died, unless a waiter has repaired what it left.
     HasDied,
+    /// Poisons the lock and unlocks it, as a guard does that is dropped in a panic.
+    Panic,
     ClearPoison,
     IsPoisoned,
     /// Starts a process that has the lock, and has it end.
@@ -83,6 +85,22 @@ pub enum Op {
     ClearByForce,
     /// The same as a reaper.
     ReapByForce,
+}
+
+/// What a process is told that locks after an owner died, or panicked.
+pub const OWNER_DIED: u8 = 1;
+pub const POISONED: u8 = 2;
+
+impl State {
+    /// What the next owner is told.
+    #[must_use]
+    pub fn told(&self) -> u8 {
+        match (self.owner_died, self.is_poisoned) {
+            (true, _) => OWNER_DIED,
+            (false, true) => POISONED,
+            (false, false) => 0,
+        }
+    }
 }
 
 /// What is told of the words, and of a death.
@@ -103,7 +121,7 @@ impl Specification for State {
                     Some(_) => return None,
                 };
                 self.owner = Some((by, times));
-                return Some(u8::from(self.owner_died && op != LockUntold));
+                return Some(if op == LockUntold { 0 } else { self.told() });
             }
             First => self.words[0] += 1,
             Second => self.words[1] += 1,
@@ -112,6 +130,10 @@ impl Specification for State {
             Unlock => {
                 let (owner, times) = self.owner?;
                 self.owner = (times > 1).then_some((owner, times - 1));
+            }
+            Panic => {
+                self.is_poisoned = true;
+                return self.apply(Unlock, by);
             }
             Enter if self.owner.is_some() => return None,
             Enter => {

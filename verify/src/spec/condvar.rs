@@ -1,4 +1,5 @@
-//! Condition variables: which mutex each belongs to, and what the mutex says of its last owner.
+//! Condition variables: which mutex each belongs to, and what the mutex, beside its specification,
+//! says of its last owner.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc;
@@ -7,6 +8,9 @@ use std::time::Duration;
 use crossdock::segment::Fault;
 use crossdock::sync::{Condvar, CondvarError, LockError, MutexGuard};
 use crossdock::{Mutex, Segment};
+use crossdock_spec::lock::Op::{self, ClearPoison, Lock, MarkConsistent, Panic};
+use crossdock_spec::lock::{OWNER_DIED, POISONED, State};
+use crossdock_spec::{Actor, Specification};
 
 use crate::place::input;
 use crate::spec::child::{PATIENCE, in_child, killed_with};
@@ -17,11 +21,10 @@ const MUTEXES: usize = 3;
 const CONDVARS: usize = 2;
 
 /// What a mutex is expected to be.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Expected {
     value: u64,
-    owner_died: bool,
-    is_poisoned: bool,
+    lock: State,
 }
 
 /// What locking says.
@@ -34,12 +37,25 @@ enum Told {
 }
 
 impl Expected {
-    fn told(self) -> Told {
-        match (self.owner_died, self.is_poisoned) {
-            (true, _) => Told::OwnerDied,
-            (false, true) => Told::Poisoned,
-            (false, false) => Told::Clean,
+    fn told(&self) -> Told {
+        match self.lock.told() {
+            OWNER_DIED => Told::OwnerDied,
+            POISONED => Told::Poisoned,
+            _ => Told::Clean,
         }
+    }
+
+    /// This process does something with the lock, which it has for that long.
+    fn does(&mut self, op: Op) {
+        self.lock.apply(Lock, Actor::Other);
+        self.lock.apply(op, Actor::Other);
+        self.lock.owner = None;
+    }
+
+    /// A process dies that has the lock.
+    fn owner_dies(&mut self) {
+        self.lock.apply(Lock, Actor::Victim);
+        self.lock.dies(Actor::Victim);
     }
 }
 
@@ -125,15 +141,15 @@ impl<'s> Model<'s> {
                     resume_unwind(Box::new(()))
                 }));
                 assert!(panicked.is_err());
-                self.expected[at].is_poisoned = true;
+                self.expected[at].does(Panic);
             }
             7 | 8 => {
                 self.mutexes[at].clear_poison();
-                self.expected[at].is_poisoned = false;
+                self.expected[at].does(ClearPoison);
             }
             9 | 10 => {
                 self.guard(at).mark_consistent();
-                self.expected[at].owner_died = false;
+                self.expected[at].does(MarkConsistent);
             }
             11 if c % 4 == 0 => {
                 killed_with(|| {
@@ -142,7 +158,7 @@ impl<'s> Model<'s> {
                     guard
                 });
                 self.expected[at].value += 1;
-                self.expected[at].owner_died = true;
+                self.expected[at].owner_dies();
                 self.reap();
             }
             12 if c % 2 == 0 => self.units(of, at, b),
@@ -255,7 +271,7 @@ impl<'s> Model<'s> {
             self.reap();
             assert_eq!(waiter.join().expect("no panic"), Told::OwnerDied);
         });
-        self.expected[at].owner_died = true;
+        self.expected[at].owner_dies();
     }
 
     fn reap(&self) {
@@ -267,7 +283,7 @@ impl<'s> Model<'s> {
     fn look(&self) {
         for (mutex, expected) in self.mutexes.iter().zip(&self.expected) {
             assert!(!mutex.is_locked());
-            assert_eq!(mutex.is_poisoned(), expected.is_poisoned);
+            assert_eq!(mutex.is_poisoned(), expected.lock.is_poisoned);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Reentrant mutexes: how deep this thread is in each, what is in it, and what it says of its last
-//! owner.
+//! Reentrant mutexes beside their specification: how deep this thread is in each, what is in it,
+//! and what it says of its last owner.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
@@ -8,6 +8,9 @@ use crossdock::Segment;
 use crossdock::sync::{
     Holder, LockError, LockTimeoutError, ReentrantMutex, ReentrantMutexGuard, TryLockError,
 };
+use crossdock_spec::lock::Op::{self, ClearPoison, MarkConsistent, Panic, TryLock, Unlock};
+use crossdock_spec::lock::{OWNER_DIED, POISONED, State};
+use crossdock_spec::{Actor, Specification};
 
 use crate::place::input;
 use crate::spec::child::{PATIENCE, in_child, in_thread, killed_with};
@@ -52,50 +55,54 @@ fn timed<G>(came: Result<G, LockTimeoutError<G>>) -> (Told, Option<G>) {
     }
 }
 
-/// What a mutex is expected to be.
+/// What the specification tells.
+fn told(told: u8) -> Told {
+    match told {
+        OWNER_DIED => Told::OwnerDied,
+        POISONED => Told::Poisoned,
+        _ => Told::Clean,
+    }
+}
+
+/// A mutex, and what it is expected to be. Another thread, which has ended, is the waiter of the
+/// specification.
 struct Model<'m> {
     segment: &'m Segment,
     /// Those of this thread.
     guards: Vec<Guard<'m>>,
     value: u64,
-    owner_died: bool,
-    is_poisoned: bool,
-    /// Whether a thread that has ended leaked a guard.
-    is_leaked: bool,
+    expected: State,
     /// The seeded bug: a guard that is dropped does not unlock.
     has_bug: bool,
 }
 
 impl<'m> Model<'m> {
-    /// What the owner, or the next one, is told.
-    fn flags(&self) -> Told {
-        match (self.owner_died, self.is_poisoned) {
-            (true, _) => Told::OwnerDied,
-            (false, true) => Told::Poisoned,
-            (false, false) => Told::Clean,
-        }
+    /// This thread does it.
+    fn does(&mut self, op: Op) {
+        self.expected.apply(op, Actor::Other);
     }
 
-    fn told(&self) -> Told {
-        if self.is_leaked {
-            Told::Held(Holder::ThisProcess)
-        } else {
-            self.flags()
-        }
+    /// What locking tells this thread of this process, or another.
+    fn told(&self, by: Actor) -> Told {
+        let locked = self.expected.clone().apply(TryLock, by);
+        locked.map_or(Told::Held(Holder::ThisProcess), told)
     }
 
-    /// The same to another thread of this process.
-    fn told_another(&self) -> Told {
-        if self.guards.is_empty() {
-            self.told()
-        } else {
-            Told::Held(Holder::ThisProcess)
-        }
+    fn is_held(&self) -> bool {
+        self.expected.owner.is_some()
+    }
+
+    /// Whether a thread that has ended leaked a guard.
+    fn is_leaked(&self) -> bool {
+        matches!(self.told(Actor::Other), Told::Held(_))
     }
 
     #[track_caller]
     fn came(&mut self, (told, guard): (Told, Option<Guard<'m>>)) {
-        assert_eq!(told, self.told());
+        assert_eq!(told, self.told(Actor::Other));
+        if guard.is_some() {
+            self.does(TryLock);
+        }
         self.guards.extend(guard);
     }
 
@@ -106,9 +113,13 @@ impl<'m> Model<'m> {
             0..3 => self.came(tried(mutex.try_lock())),
             3 => self.came(timed(mutex.lock_timeout(Duration::ZERO))),
             // What blocks, where it does not.
-            4 | 5 if !self.is_leaked => self.came(locked(mutex.lock())),
-            6 if !self.is_leaked => self.lock_or_repair(mutex, value),
-            7..11 => drop(self.take(which)),
+            4 | 5 if !self.is_leaked() => self.came(locked(mutex.lock())),
+            6 if !self.is_leaked() => self.lock_or_repair(mutex, value),
+            7..11 => {
+                if let Some(guard) = self.take(which) {
+                    self.unlock(guard);
+                }
+            }
             11 => {
                 if let Some(guard) = self.guards.last() {
                     guard.set(value);
@@ -118,12 +129,12 @@ impl<'m> Model<'m> {
             12 => self.panic_with(which),
             13 | 14 => {
                 mutex.clear_poison();
-                self.is_poisoned = false;
+                self.does(ClearPoison);
             }
             15 | 16 => {
                 if let Some(guard) = self.guards.first_mut() {
                     guard.mark_consistent();
-                    self.owner_died = false;
+                    self.does(MarkConsistent);
                 }
             }
             17 | 18 => self.other_thread(mutex, a, c),
@@ -137,12 +148,14 @@ impl<'m> Model<'m> {
 
     fn take(&mut self, which: usize) -> Option<Guard<'m>> {
         let len = self.guards.len();
-        let guard = (len > 0).then(|| self.guards.swap_remove(which % len));
+        (len > 0).then(|| self.guards.swap_remove(which % len))
+    }
+
+    fn unlock(&mut self, guard: Guard<'m>) {
+        self.does(Unlock);
         if self.has_bug {
             std::mem::forget(guard);
-            return None;
         }
-        guard
     }
 
     fn lock_or_repair(&mut self, mutex: &'m ReentrantMutex<u64>, value: u64) {
@@ -151,19 +164,21 @@ impl<'m> Model<'m> {
             is_repaired = true;
             data.set(value);
         });
-        let repairs = self.owner_died && !self.is_poisoned;
+        let is_poisoned = self.expected.is_poisoned;
+        let repairs = self.expected.owner_died && !is_poisoned;
         assert_eq!(is_repaired, repairs);
         if repairs {
             self.value = value;
-            self.owner_died = false;
+            self.does(MarkConsistent);
         }
         match came {
             Ok(guard) => {
-                assert!(!self.is_poisoned);
+                assert!(!is_poisoned);
+                self.does(TryLock);
                 self.guards.push(guard);
             }
             Err(error) => {
-                assert!(self.is_poisoned);
+                assert!(is_poisoned);
                 assert_eq!(error, LockError::Poisoned(()));
             }
         }
@@ -179,12 +194,13 @@ impl<'m> Model<'m> {
             resume_unwind(Box::new(()))
         }));
         assert!(panicked.is_err());
-        self.is_poisoned = true;
+        self.does(Panic);
     }
 
     /// Another thread locks, or is told that it cannot; or it leaks a guard and ends.
     fn other_thread(&mut self, mutex: &ReentrantMutex<u64>, depth: u8, how: u8) {
-        let (expected, value) = (self.told_another(), self.value);
+        // As any that has no guard yet: the one that leaked is another.
+        let (expected, value) = (self.told(Actor::Victim), self.value);
         let is_held = matches!(expected, Told::Held(_));
         let leaks = !is_held && how < 8;
         in_thread(move || {
@@ -208,19 +224,22 @@ impl<'m> Model<'m> {
                 }
             }
         });
-        self.is_leaked |= leaks;
+        if leaks {
+            // As often as it has locked does not matter: it does not unlock any more.
+            self.expected.apply(TryLock, Actor::Waiter);
+        }
     }
 
     /// A thread that waits gets the lock when this one has dropped its last guard.
     fn hand_over(&mut self, mutex: &ReentrantMutex<u64>) {
-        if self.is_leaked || self.has_bug {
+        if self.is_leaked() || self.has_bug {
             return;
         }
-        let expected = self.flags();
+        let expected = told(self.expected.told());
         std::thread::scope(|scope| {
             let waiter = scope.spawn(|| timed(mutex.lock_timeout(PATIENCE)).0);
-            while !self.guards.is_empty() {
-                drop(self.take(0));
+            while let Some(guard) = self.take(0) {
+                self.unlock(guard);
             }
             assert_eq!(waiter.join().expect("no panic"), expected);
         });
@@ -229,11 +248,9 @@ impl<'m> Model<'m> {
     /// A process locks, if it may, as often as `depth` says, and is killed.
     fn owner_dies(&mut self, mutex: &'m ReentrantMutex<u64>, depth: u8, value: u64) {
         let pid = std::process::id();
-        let is_held = self.is_leaked || !self.guards.is_empty();
-        let expected = match self.flags() {
-            _ if is_held => Told::Held(Holder::Process { pid }),
-            flags => flags,
-        };
+        let locked = self.expected.apply(TryLock, Actor::Victim);
+        let is_held = locked.is_none();
+        let expected = locked.map_or(Told::Held(Holder::Process { pid }), told);
         killed_with(|| {
             let lock = |_| {
                 let (told, guard) = tried(mutex.try_lock());
@@ -247,7 +264,7 @@ impl<'m> Model<'m> {
         });
         if !is_held {
             self.value = value;
-            self.owner_died = true;
+            self.expected.dies(Actor::Victim);
         }
         self.segment.reap();
     }
@@ -256,7 +273,7 @@ impl<'m> Model<'m> {
     fn fork(&mut self, mutex: &ReentrantMutex<u64>) {
         in_child(|| {
             assert!(!mutex.is_held_by_this_thread());
-            let is_held = self.is_leaked || !self.guards.is_empty();
+            let is_held = self.is_held();
             for mut guard in self.guards.drain(..) {
                 guard.mark_consistent();
             }
@@ -268,17 +285,17 @@ impl<'m> Model<'m> {
 
     fn look(&self, mutex: &ReentrantMutex<u64>) {
         let depth = self.guards.len();
-        let is_held = self.is_leaked || depth > 0;
+        let (expected, is_held) = (&self.expected, self.is_held());
         assert_eq!(mutex.is_locked(), is_held);
         assert_eq!(mutex.holder(), is_held.then_some(Holder::ThisProcess));
         assert_eq!(mutex.is_held_by_this_thread(), depth > 0);
-        assert_eq!(mutex.is_poisoned(), self.is_poisoned);
+        assert_eq!(mutex.is_poisoned(), expected.is_poisoned);
         let shown = format!("{mutex:?}");
         assert!(shown.contains(&format!("depth: {depth},")), "{shown}");
         for guard in &self.guards {
             assert_eq!(guard.get(), self.value);
             let flags = (guard.owner_died(), guard.is_poisoned());
-            assert_eq!(flags, (self.owner_died, self.is_poisoned));
+            assert_eq!(flags, (expected.owner_died, expected.is_poisoned));
         }
     }
 }
@@ -301,9 +318,7 @@ pub(crate) fn run(data: &[u8], has_bug: bool) {
         segment: &segment,
         guards: Vec::new(),
         value: first,
-        owner_died: false,
-        is_poisoned: false,
-        is_leaked: false,
+        expected: State::default(),
         has_bug,
     });
     for (number, step) in steps.enumerate() {

@@ -1,4 +1,5 @@
-//! A semaphore: how many permits are free, held and absent, and whether it is closed.
+//! A semaphore beside its specification: how many permits are free, held and absent, and whether it
+//! is closed.
 
 use std::time::Duration;
 
@@ -8,6 +9,9 @@ use crossdock::sync::{
     AcquireError, AcquireTimeoutError, AddPermitsError, Holder, Permit, Permits, Semaphore,
     SemaphoreOptions, TryAcquireError,
 };
+use crossdock_spec::semaphore::Op::{AcquireMany, Add, Close, Forget, Holders, ReleaseMany};
+use crossdock_spec::semaphore::{CLOSED, NO_ROOM, OUT_OF_RANGE, Op, State};
+use crossdock_spec::{Actor, Specification};
 
 use crate::place::{NAME, input};
 use crate::spec::child::{PATIENCE, in_child, in_thread, killed_with};
@@ -20,58 +24,56 @@ enum Held<'s> {
 }
 
 impl Held<'_> {
-    fn len(&self) -> u32 {
+    fn len(&self) -> u8 {
         match self {
             Self::One(_) => 1,
-            Self::Many(permits) => u32::try_from(permits.len()).expect("few"),
+            Self::Many(permits) => u8::try_from(permits.len()).expect("few"),
         }
     }
 }
 
-/// What a semaphore is expected to be.
+/// A semaphore, and what it is expected to be.
 struct Model<'s> {
     segment: &'s Segment,
-    most: u32,
-    free: u32,
+    expected: State,
     held: Vec<Held<'s>>,
-    is_closed: bool,
     /// The seeded bug: permits that are dropped are not released.
     has_bug: bool,
 }
 
 impl<'s> Model<'s> {
-    fn holds(&self) -> u32 {
-        self.held.iter().map(Held::len).sum()
-    }
-
-    fn absent(&self) -> u32 {
-        self.most - self.free - self.holds()
+    /// This process does it, and the specification allows it.
+    fn does(&mut self, op: Op) {
+        assert_eq!(self.expected.apply(op, Actor::Other), Some(0), "{op:?}");
     }
 
     /// What an operation that acquires `count` permits without blocking must say.
-    fn expected(&self, count: u32) -> Result<(), TryAcquireError> {
-        if !(1..=self.most).contains(&count) {
-            let (asked, most) = (count, self.most);
-            return Err(AcquireError::OutOfRange { asked, most }.into());
+    fn expected(&self, count: u8) -> Result<(), TryAcquireError> {
+        match self
+            .expected
+            .clone()
+            .apply(AcquireMany(count), Actor::Other)
+        {
+            Some(0) => Ok(()),
+            Some(CLOSED) => Err(AcquireError::Closed.into()),
+            Some(OUT_OF_RANGE) => {
+                let (asked, most) = (count.into(), self.expected.most.into());
+                Err(AcquireError::OutOfRange { asked, most }.into())
+            }
+            Some(other) => panic!("{other}"),
+            None => Err(TryAcquireError::WouldBlock),
         }
-        if self.is_closed {
-            return Err(AcquireError::Closed.into());
-        }
-        if self.free < count {
-            return Err(TryAcquireError::WouldBlock);
-        }
-        Ok(())
     }
 
     /// Judges what came of acquiring `count` permits.
     #[track_caller]
-    fn acquired(&mut self, count: u32, came: Result<Held<'s>, TryAcquireError>) {
+    fn acquired(&mut self, count: u8, came: Result<Held<'s>, TryAcquireError>) {
         let expected = self.expected(count);
         match came {
             Ok(held) => {
                 assert_eq!(expected, Ok(()));
                 assert_eq!(held.len(), count);
-                self.free -= count;
+                self.does(AcquireMany(count));
                 self.held.push(held);
             }
             Err(error) => assert_eq!(expected, Err(error)),
@@ -79,7 +81,7 @@ impl<'s> Model<'s> {
     }
 
     fn step(&mut self, semaphore: &'s Semaphore, [verb, a, b, c]: [u8; 4]) {
-        let count = u32::from(a % 6);
+        let count = a % 6;
         let one = |came: Result<Permit<'s>, _>| came.map(Held::One);
         match verb % 18 {
             0 | 1 => self.acquired(1, one(semaphore.try_acquire())),
@@ -93,21 +95,22 @@ impl<'s> Model<'s> {
                 self.acquired(1, one(came));
             }
             4 => {
-                let came = semaphore.try_acquire_many(count);
+                let came = semaphore.try_acquire_many(count.into());
                 self.acquired(count, came.map(Held::Many));
             }
             5 => {
-                let came = semaphore.acquire_many_timeout(count, Duration::ZERO);
+                let came = semaphore.acquire_many_timeout(count.into(), Duration::ZERO);
                 self.acquired(count, came.map(Held::Many).map_err(timed_out));
             }
             6 if self.expected(count) != Err(TryAcquireError::WouldBlock) => {
-                let came = semaphore.acquire_many(count);
+                let came = semaphore.acquire_many(count.into());
                 let came = came.map(Held::Many).map_err(TryAcquireError::Acquire);
                 self.acquired(count, came);
             }
             7..10 => self.release(a, c),
             10 => {
                 if let Some(held) = self.take(a) {
+                    (0..held.len()).for_each(|_| self.does(Forget));
                     match held {
                         Held::One(permit) => permit.forget(),
                         Held::Many(permits) => permits.forget(),
@@ -127,7 +130,7 @@ impl<'s> Model<'s> {
             15 if c % 4 == 0 => self.fork(semaphore, b),
             16 if b == 9 && c < 64 => {
                 semaphore.close();
-                self.is_closed = true;
+                self.does(Close);
             }
             _ => {}
         }
@@ -143,7 +146,7 @@ impl<'s> Model<'s> {
         let Some(held) = self.take(which) else {
             return;
         };
-        self.free += held.len();
+        self.does(ReleaseMany(held.len()));
         match how % 8 {
             _ if self.has_bug => std::mem::forget(held),
             // Any thread may.
@@ -152,24 +155,25 @@ impl<'s> Model<'s> {
         }
     }
 
-    fn add(&mut self, semaphore: &Semaphore, count: u32) {
-        let absent = self.absent();
-        let expected = if count <= absent {
-            self.free += count;
-            Ok(())
-        } else {
-            Err(AddPermitsError::NoRoom {
-                asked: count,
+    fn add(&mut self, semaphore: &Semaphore, count: u8) {
+        let expected = match self.expected.apply(Add(count), Actor::Other) {
+            Some(NO_ROOM) => Err(AddPermitsError::NoRoom {
+                asked: count.into(),
                 added: 0,
-                most: self.most,
-            })
+                most: self.expected.most.into(),
+            }),
+            other => {
+                assert_eq!(other, Some(0));
+                Ok(())
+            }
         };
-        assert_eq!(semaphore.add_permits(count), expected);
+        assert_eq!(semaphore.add_permits(count.into()), expected);
     }
 
     /// A thread that waits for a permit gets the one that is released.
     fn hand_over(&mut self, semaphore: &Semaphore, which: u8) {
-        if self.free > 0 || self.is_closed || self.held.is_empty() || self.has_bug {
+        if self.expected.free > 0 || self.expected.is_closed || self.held.is_empty() || self.has_bug
+        {
             return;
         }
         std::thread::scope(|scope| {
@@ -180,16 +184,16 @@ impl<'s> Model<'s> {
     }
 
     /// A process is killed with permits, which return.
-    fn holder_dies(&mut self, semaphore: &Semaphore, count: u32) {
+    fn holder_dies(&mut self, semaphore: &Semaphore, count: u8) {
         let expected = self.expected(count);
         killed_with(|| {
-            let came = semaphore.try_acquire_many(count);
+            let came = semaphore.try_acquire_many(count.into());
             assert_eq!(came.as_ref().map(drop), expected.as_ref().copied());
             came
         });
-        let held = if expected.is_ok() { count } else { 0 };
-        assert_eq!(semaphore.available(), self.free - held);
-        assert_eq!(semaphore.holders().len(), (self.holds() + held) as usize);
+        self.expected.apply(AcquireMany(count), Actor::Victim);
+        self.counts(semaphore);
+        self.expected.dies(Actor::Victim);
         self.segment.reap();
     }
 
@@ -207,22 +211,35 @@ impl<'s> Model<'s> {
                     held => drop(held),
                 }
             }
-            assert_eq!(semaphore.available(), self.free);
+            assert_eq!(semaphore.available(), self.expected.free.into());
         });
     }
 
+    /// How many permits are free, and held by processes, also dead ones.
+    fn counts(&self, semaphore: &Semaphore) {
+        assert_eq!(semaphore.available(), self.expected.free.into());
+        let holders = self.expected.clone().apply(Holders, Actor::Other);
+        assert_eq!(semaphore.holders().len(), holders.expect("no wait").into());
+    }
+
     fn look(&self, semaphore: &Semaphore) {
-        assert_eq!(semaphore.available(), self.free);
-        assert_eq!(semaphore.most(), self.most);
-        assert_eq!(semaphore.is_closed(), self.is_closed);
-        let mine = vec![Holder::ThisProcess; self.holds() as usize];
+        let State {
+            most,
+            free,
+            held,
+            is_closed,
+        } = self.expected;
+        self.counts(semaphore);
+        assert_eq!(semaphore.most(), most.into());
+        assert_eq!(semaphore.is_closed(), is_closed);
+        let mine = vec![Holder::ThisProcess; held[Actor::Other as usize].into()];
         assert_eq!(semaphore.holders(), mine);
         let ready = match wait_any_timeout(&[semaphore], Duration::ZERO) {
             Ok(index) => index == 0,
             Err(WaitAnyError::Timeout) => false,
             Err(error) => panic!("{error}"),
         };
-        assert_eq!(ready, self.free > 0 || self.is_closed);
+        assert_eq!(ready, free > 0 || is_closed);
     }
 }
 
@@ -253,18 +270,21 @@ pub(crate) fn run(data: &[u8], has_bug: bool) {
         .collect();
     let mut model = Model {
         segment: &segment,
-        most: u32::try_from(most).expect("few"),
-        free: u32::try_from(permits).expect("few"),
+        expected: State {
+            most: u8::try_from(most).expect("few"),
+            free: u8::try_from(permits).expect("few"),
+            ..State::default()
+        },
         held: Vec::new(),
-        is_closed: false,
         has_bug,
     };
     for step in steps {
         model.step(&handles[usize::from(step[2]) % handles.len()], step);
     }
-    let free = model.free + model.holds();
+    let mut expected = model.expected.clone();
+    expected.apply(Op::Release, Actor::Other);
     drop(model);
     if !has_bug {
-        assert_eq!(handles[0].available(), free);
+        assert_eq!(handles[0].available(), expected.free.into());
     }
 }

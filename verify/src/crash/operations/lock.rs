@@ -22,7 +22,7 @@ use crossdock_spec::lock::Op::{
     IsPoisoned, LetGo, Lock, LockOrRepair, MarkConsistent, Mend, Newcomer, NotifyAll, NotifyOne,
     Peek, Reap, ReapByForce, Second, TimeOut, TryLock, Unlock, UnlockByForce, WaitMoment,
 };
-use crossdock_spec::lock::{Guard, Op, State, found};
+use crossdock_spec::lock::{Guard, OWNER_DIED, Op, POISONED, State, found};
 
 use crate::crash::operation::Base;
 use crate::crash::operations::hand::Hand;
@@ -66,7 +66,7 @@ held! {
     Reentrant ReentrantMutexGuard<'a, ()>;
 }
 
-/// Locks as long as `patience`, or not at all, or as long as it takes; whether an owner died, or
+/// Locks as long as `patience`, or not at all, or as long as it takes; what is told, or
 /// `None` if a live process has the lock.
 macro_rules! locked {
     ($lock:expr, $patience:expr, $held:expr) => {{
@@ -80,14 +80,15 @@ macro_rules! locked {
             },
             Some(patience) => $lock.lock_timeout(patience),
         };
-        let (guard, died) = match came {
-            Ok(guard) | Err(LockTimeoutError::Lock(LockError::Poisoned(guard))) => (guard, 0),
-            Err(LockTimeoutError::Lock(LockError::OwnerDied(guard))) => (guard, 1),
+        let (guard, told) = match came {
+            Ok(guard) => (guard, 0),
+            Err(LockTimeoutError::Lock(LockError::Poisoned(guard))) => (guard, POISONED),
+            Err(LockTimeoutError::Lock(LockError::OwnerDied(guard))) => (guard, OWNER_DIED),
             Err(LockTimeoutError::Timeout { .. }) => return None,
             Err(_) => return Some(FAILED),
         };
         $held.push(guard.into());
-        Some(died)
+        Some(told)
     }};
 }
 
@@ -148,7 +149,7 @@ impl Room {
 /// A few of a waiter's slices, at the pace of a process that is stepped.
 const SLICES: Duration = Duration::from_millis(100);
 const MOMENT: Duration = Duration::from_millis(1);
-const POISONED: u32 = 1 << 31;
+const POISON_BIT: u32 = 1 << 31;
 
 impl Subject for Room {
     type Spec = State;
@@ -239,7 +240,7 @@ impl Room {
                     return Some(died);
                 }
                 let [first, second] = self.words();
-                let found = found(died, small(first), small(second));
+                let found = found(died & OWNER_DIED, small(first), small(second));
                 self.change(|first, _| [first + 1; 2]);
                 self.run(base, MarkConsistent, guards, patience);
                 self.unlock(guards.0.pop());
@@ -324,7 +325,11 @@ impl Room {
                 }
             }
             UnlockByForce => return Self::force(base, |_| 0).ok().map(|()| 0),
-            ClearByForce => return Self::force(base, |word| word & !POISONED).ok().map(|()| 0),
+            ClearByForce => {
+                return Self::force(base, |word| word & !POISON_BIT)
+                    .ok()
+                    .map(|()| 0);
+            }
             _ => return None,
         }
         Some(0)

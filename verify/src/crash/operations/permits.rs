@@ -9,23 +9,21 @@ use crossdock::sync::{
 use crossdock_spec::FAILED;
 use crossdock_spec::semaphore::Op::{
     Acquire, AcquireMany, Add, Available, Close, Crowd, Forget, Holders, IsClosed, Reap, Release,
+    ReleaseMany,
 };
-use crossdock_spec::semaphore::{CLOSED, Op, PERMITS, State};
+use crossdock_spec::semaphore::{CLOSED, MOST, Op, PERMITS, State};
 
 use crate::crash::operation::Base;
 use crate::crash::specified::{Guards, Subject, specified};
 use crate::crash::sweep::Listed;
 use crate::process::Rig;
 
-/// How many there can be.
-const MOST: u64 = 8;
-
 impl Subject for Semaphore {
     type Spec = State;
     type Hand<'a> = (Guards<Permit<'a>>, Option<Permits<'a>>);
 
     fn create(base: &Base, _: &State) -> Rig<Self> {
-        let options = SemaphoreOptions::new(PERMITS.into()).most(MOST);
+        let options = SemaphoreOptions::new(PERMITS.into()).most(MOST.into());
         Ok(base.segment.create("permits", options)?)
     }
 
@@ -50,7 +48,7 @@ impl Subject for Semaphore {
                 Some(time) => self.acquire_many_timeout(count.into(), time),
             }
             .map(|permits| *many = Some(permits)),
-            Release => {
+            Release | ReleaseMany(_) => {
                 *many = None;
                 one.clear();
                 Ok(())
