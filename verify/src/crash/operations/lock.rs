@@ -6,9 +6,6 @@
 use std::cell::RefCell;
 use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::ptr::{self, NonNull};
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crossdock::sync::{
@@ -27,6 +24,7 @@ use crossdock_spec::lock::{Guard, OWNER_DIED, Op, POISONED, State, found};
 use crate::crash::operation::Base;
 use crate::crash::operations::hand::Hand;
 use crate::crash::operations::naive::FutexWord;
+use crate::crash::operations::words::Words;
 use crate::crash::specified::{Guards, Subject};
 use crate::process::{Broken, End, Rig, forked, until};
 
@@ -38,7 +36,7 @@ pub(crate) struct Room {
     ownerless: Counter,
     futex: FutexWord,
     condvar: Condvar,
-    words: NonNull<[AtomicU64; 2]>,
+    words: Words,
     holder: RefCell<Option<Hand>>,
 }
 
@@ -125,18 +123,6 @@ impl Room {
         }
     }
 
-    fn words(&self) -> &[AtomicU64; 2] {
-        // SAFETY: the entry's, which stays mapped, and used as atomics alone but for a repair.
-        unsafe { self.words.as_ref() }
-    }
-
-    fn change(&self, to: impl FnOnce(u64, u64) -> [u64; 2]) {
-        let words = self.words();
-        let [first, second] = to(words[0].load(Relaxed), words[1].load(Relaxed));
-        words[0].store(first, Relaxed);
-        words[1].store(second, Relaxed);
-    }
-
     /// Writes to the mutex's word, whatever it holds by now.
     fn force(base: &Base, to: impl FnOnce(u32) -> u32) -> Rig {
         let (at, mut word) = (base.offset_of("words")?, [0; 4]);
@@ -158,7 +144,7 @@ impl Subject for Room {
     fn create(base: &Base, first: &State) -> Rig<Self> {
         let mutex: Mutex<[u64; 2]> = base.segment.create("words", [0, 0])?;
         let mut guard = mutex.lock().map_err(|error| Broken(error.to_string()))?;
-        let words = NonNull::new(ptr::from_mut(&mut *guard).cast());
+        let words = Words::of(&mut guard);
         drop(guard);
         if first.is_poisoned {
             let panics = || {
@@ -176,7 +162,7 @@ impl Subject for Room {
             reentrant: base.segment.create("reentrant", ())?,
             futex: FutexWord::map(base.file(), base.offset_of("ownerless")?)?,
             ownerless,
-            words: words.ok_or_else(|| Broken("no words".into()))?,
+            words,
             holder: RefCell::new(None),
         })
     }
@@ -196,9 +182,9 @@ impl Subject for Room {
                 Ok(guard) => held.push(Held::Mutex(guard)),
                 Err(_) => return Some(FAILED),
             },
-            First => self.change(|first, second| [first + 1, second]),
-            Second => self.change(|first, second| [first, second + 1]),
-            Mend => self.change(|first, _| [first, first]),
+            First => self.words.change(|first, second| [first + 1, second]),
+            Second => self.words.change(|first, second| [first, second + 1]),
+            Mend => self.words.change(|first, _| [first, first]),
             MarkConsistent => match held.last_mut() {
                 Some(Held::Mutex(guard)) => guard.mark_consistent(),
                 Some(Held::Raw(guard)) => guard.mark_consistent(),
@@ -226,7 +212,7 @@ impl Room {
         patience: Option<Duration>,
     ) -> Option<u8> {
         let or_failed = |is_done: bool| if is_done { 0 } else { FAILED };
-        let small = |word: &AtomicU64| u8::try_from(word.load(Relaxed)).unwrap_or(FAILED);
+        let small = |word: u64| u8::try_from(word).unwrap_or(FAILED);
         let held = &mut guards.0;
         match op {
             TimeOut => {
@@ -239,9 +225,9 @@ impl Room {
                 if died == FAILED {
                     return Some(died);
                 }
-                let [first, second] = self.words();
+                let [first, second] = self.words.load();
                 let found = found(died & OWNER_DIED, small(first), small(second));
-                self.change(|first, _| [first + 1; 2]);
+                self.words.change(|first, _| [first + 1; 2]);
                 self.run(base, MarkConsistent, guards, patience);
                 self.unlock(guards.0.pop());
                 return Some(found);
@@ -266,7 +252,7 @@ impl Room {
             }
             Peek => {
                 let guard = self.mutex.lock_or_repair(|_| ()).ok()?;
-                return Some(u8::try_from(guard[0]).unwrap_or(FAILED));
+                return Some(small(guard[0]));
             }
             HasDied => {
                 let came = self
@@ -278,9 +264,7 @@ impl Room {
                     matches!(came, Err(TryLockError::Lock(LockError::OwnerDied(())))).into(),
                 );
             }
-            Give => {
-                *self.mutex.lock_or_repair(|_| ()).ok()? = [self.words()[0].load(Relaxed) + 1; 2]
-            }
+            Give => *self.mutex.lock_or_repair(|_| ()).ok()? = [self.words.load()[0] + 1; 2],
             IsPoisoned => return Some(self.mutex.is_poisoned().into()),
             Hold => {
                 let lock = || {

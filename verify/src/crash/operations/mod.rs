@@ -51,6 +51,7 @@ mod ring;
 mod rwlock;
 mod shelf;
 mod snapshot;
+mod words;
 mod work;
 
 use crate::crash::sweep::Listed;
