@@ -14,8 +14,8 @@ pub trait State: Clone + PartialEq {
     /// The states after the next step of any process that is under way.
     fn next(&self) -> Vec<Self>;
 
-    /// The state after what another process has seen; `None` if it cannot be.
-    fn after(&self, event: Self::Event) -> Option<Self>;
+    /// The states after what another process has seen; none if it cannot be.
+    fn after(&self, event: Self::Event) -> impl IntoIterator<Item = Self>;
 
     /// The state that the victim's death leaves: it makes no further step.
     fn dead(&self) -> Self;
@@ -81,7 +81,7 @@ impl<S: State> Allowed<S> {
     ///
     /// If no state allows it: that, as a sentence. The states are as before then.
     pub fn see(&mut self, event: S::Event) -> Result<(), String> {
-        let states: Vec<S> = self.states.iter().filter_map(|s| s.after(event)).collect();
+        let states: Vec<S> = self.states.iter().flat_map(|s| s.after(event)).collect();
         let is_allowed = !states.is_empty();
         if is_allowed {
             self.become_any_of(states);

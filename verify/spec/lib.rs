@@ -21,6 +21,7 @@ pub mod number;
 pub mod promise;
 pub mod queue;
 pub mod run;
+pub mod rwlock;
 pub mod semaphore;
 pub mod snapshot;
 pub mod work;
@@ -43,6 +44,9 @@ pub const ANY: u8 = 255;
 /// What no specification knows: an error that must not be.
 pub const FAILED: u8 = 250;
 
+/// A process is told nothing: it has done a part of an operation.
+pub const NOTHING: u8 = 254;
+
 /// What a primitive is between two operations.
 pub trait Specification: Clone + Default + PartialEq + fmt::Debug {
     /// An operation on it.
@@ -56,18 +60,21 @@ pub trait Specification: Clone + Default + PartialEq + fmt::Debug {
     fn choices(&self, op: Self::Op, by: Actor) -> Vec<(u8, Self)> {
         let mut next = self.clone();
         let returned = next.apply(op, by);
-        returned
-            .map(|returned| (returned, next))
-            .into_iter()
-            .collect()
+        let choice = returned.map(|returned| (returned, next));
+        choice.into_iter().collect()
     }
 
     /// A process dies.
     fn dies(&mut self, _who: Actor) {}
 }
 
-/// What a process tells that has done operations: what all of them returned.
+/// What a process tells that has done operations: what all of them returned that returned
+/// something.
 #[must_use]
 pub fn tell(told: u8, returned: u8) -> u8 {
-    told.rotate_left(3) ^ returned
+    if returned == NOTHING {
+        told
+    } else {
+        told.rotate_left(3) ^ returned
+    }
 }

@@ -205,7 +205,7 @@ impl allowed::State for State {
         }
     }
 
-    fn after(&self, event: Event) -> Option<Self> {
+    fn after(&self, event: Event) -> impl IntoIterator<Item = Self> {
         let receivable = self.receivable();
         let may_end = self.closed || self.left;
         let same = |can_be: bool| can_be.then(|| self.clone());

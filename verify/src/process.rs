@@ -203,7 +203,11 @@ impl Drop for Child {
 
 /// A child that runs `body`, as [`forked`] has it, and sleeps on a futex in it by now.
 pub(crate) fn forked_asleep(body: impl FnOnce() -> u8) -> Rig<Child> {
-    let child = forked(body)?;
+    asleep(forked(body)?)
+}
+
+/// The child, which sleeps on a futex by now.
+pub(crate) fn asleep(child: Child) -> Rig<Child> {
     if child.sleeps_on_a_futex(Duration::from_secs(10)) {
         Ok(child)
     } else {

@@ -73,7 +73,7 @@ where
         };
         judge(
             death,
-            Run::new(F::Spec::default(), roles.victim, &[]),
+            Run::new(F::Spec::default(), roles.victim, []),
             victim,
             try_all(2, roles.other),
             recover,

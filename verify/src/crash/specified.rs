@@ -5,6 +5,7 @@
 //! kill or a stop follows: the victim has done some of its operations, in some order with those of
 //! the others.
 
+use std::cell::RefCell;
 use std::mem::forget;
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use crossdock_spec::{Actor, FAILED, Specification, tell};
 
 use crate::crash::allowed::{Allowed, Judged};
 use crate::crash::operation::{Base, Harm, Operation, Owned, Scene};
-use crate::process::{Broken, Child, End, Rig, forked, forked_asleep};
+use crate::crash::operations::hand::Hand;
+use crate::process::{Broken, Child, End, PANICKED, Rig, asleep, forked, forked_asleep};
 
 /// An operation on a primitive.
 pub(crate) type OpOf<S> = <<S as Subject>::Spec as Specification>::Op;
@@ -49,6 +51,16 @@ impl<T> Default for Guards<T> {
     }
 }
 
+/// A process that sleeps before the victim's first step.
+pub(crate) struct Waits<Op: 'static> {
+    /// What it does before the victim comes.
+    pub(crate) before: &'static [Op],
+    /// What it does then; it sleeps in the first of these.
+    pub(crate) act: &'static [Op],
+    /// The same as the specification has it.
+    pub(crate) steps: &'static [Op],
+}
+
 /// An operation, in its world.
 pub(crate) struct Row<S: Subject> {
     pub(crate) first: S::Spec,
@@ -61,6 +73,8 @@ pub(crate) struct Row<S: Subject> {
     pub(crate) dead: &'static [OpOf<S>],
     /// What the victim does before its first step.
     pub(crate) before: &'static [OpOf<S>],
+    /// What others do when it is about to begin.
+    pub(crate) assembled: &'static [OpOf<S>],
     /// Whether it is no participant before its first step.
     pub(crate) joins: bool,
     /// Whether it drops its handles in the end, and with the last one its membership.
@@ -79,8 +93,12 @@ pub(crate) struct Row<S: Subject> {
     pub(crate) tells: bool,
     /// What a process does that sleeps in the first of these from the start.
     pub(crate) waiter: &'static [OpOf<S>],
+    /// More of them, which fall asleep one after the other.
+    pub(crate) waiters: &'static [Waits<OpOf<S>>],
     /// What others do, without waiting, while the victim is stopped.
     pub(crate) meanwhile: &'static [OpOf<S>],
+    /// What they do then that may have to wait, but not for the victim.
+    pub(crate) patiently: &'static [OpOf<S>],
     /// The same once more, when they have reaped.
     pub(crate) again: &'static [OpOf<S>],
     /// What they look at when the victim is gone.
@@ -102,6 +120,7 @@ impl<S: Subject> Default for Row<S> {
             ready: &[],
             dead: &[],
             before: &[],
+            assembled: &[],
             joins: false,
             leaves: false,
             act: &[],
@@ -111,7 +130,9 @@ impl<S: Subject> Default for Row<S> {
             is_left: false,
             tells: false,
             waiter: &[],
+            waiters: &[],
             meanwhile: &[],
+            patiently: &[],
             again: &[],
             after: &[],
             rescue: &[],
@@ -153,30 +174,32 @@ impl<S: Specification> Judged for Run<S> {
 pub(crate) struct World<S> {
     base: Base,
     subject: S,
+    /// Those that are about to wait.
+    waiters: RefCell<Vec<Hand>>,
 }
 
-/// What others have seen, and the process that waits.
+/// What others have seen, and the processes that wait.
 pub(crate) struct Watch<S: Subject> {
     allowed: Allowed<Run<S::Spec>>,
-    waiter: Option<Child>,
+    waiters: Vec<Child>,
 }
 
 impl<S: Subject> Default for Watch<S> {
     fn default() -> Self {
         Self {
             allowed: Allowed::default(),
-            waiter: None,
+            waiters: Vec::new(),
         }
     }
 }
 
 impl<S: Subject> Watch<S> {
-    /// The waiter needs no other process any more.
+    /// No waiter needs another process any more.
     fn dismiss(&mut self, scene: &mut Scene) -> Rig {
-        if let Some(waiter) = self.waiter.take()
-            && let Some(code) = scene.code_of(waiter)?
-        {
-            self.allowed.see(Seen::WaiterEnded(code), scene);
+        for (at, waiter) in self.waiters.drain(..).enumerate() {
+            if let Some(code) = scene.code_of(waiter)? {
+                self.allowed.see(Seen::WaiterEnded(at, code), scene);
+            }
         }
         Ok(())
     }
@@ -198,6 +221,18 @@ impl<S: Subject> World<S> {
         }
         forget(hand);
         told
+    }
+
+    /// A process does this before all else; what it has then.
+    fn prepared(&self, ops: &[OpOf<S>]) -> Rig<S::Hand<'_>> {
+        let mut hand = S::Hand::default();
+        for op in ops {
+            let returned = self.subject.run(&self.base, *op, &mut hand, None);
+            if returned.is_none_or(|returned| returned == FAILED) {
+                return Err(Broken(format!("{op:?} cannot be done first of all")));
+            }
+        }
+        Ok(hand)
     }
 
     /// Others do this.
@@ -222,13 +257,21 @@ impl<S: Subject> Row<S> {
         does(&mut state, self.ready, Actor::Other);
         does(&mut state, self.dead, Actor::Victim);
         state.dies(Actor::Victim);
+        for waiter in self.waiters {
+            does(&mut state, waiter.before, Actor::Waiter);
+        }
         does(&mut state, self.before, Actor::Victim);
+        does(&mut state, self.assembled, Actor::Other);
         let steps = match (self.bug_of, self.steps) {
             ([_, ..], _) if self.seeded => self.bug_of,
             (_, []) => self.act,
             (_, steps) => steps,
         };
-        Run::new(state, steps, self.waiter)
+        let waiter = Some(self.waiter).filter(|ops| !ops.is_empty());
+        let waiters = waiter
+            .into_iter()
+            .chain(self.waiters.iter().map(|one| one.steps));
+        Run::new(state, steps, waiters)
     }
 
     /// The victim has ended with `code`, or was killed.
@@ -248,7 +291,7 @@ impl<S: Subject> Row<S> {
         }
         world.see(self.after, Duration::ZERO, &mut watch, scene);
         watch.allowed.outcome(scene);
-        if watch.waiter.is_some() && !watch.allowed.all(Run::is_served) {
+        if !watch.waiters.is_empty() && !watch.allowed.all(Run::is_served) {
             world.see(self.rescue, scene.patience, &mut watch, scene);
         }
         watch.dismiss(scene)?;
@@ -262,23 +305,29 @@ impl<S: Subject> Operation for Row<S> {
     type Seen = Watch<S>;
 
     /// A list takes some dozens of steps for each operation.
-    const FEW_STEPS: usize = 900;
+    const FEW_STEPS: usize = 1000;
 
     fn world(&self) -> Rig<World<S>> {
         let base = Base::new(self.participants)?;
         let first = self.bug_first.as_ref().filter(|_| self.seeded);
         let subject = S::create(&base, first.unwrap_or(&self.first))?;
-        let world = World { base, subject };
-        let mut hand = S::Hand::default();
-        for op in self.ready {
-            world.subject.run(&world.base, *op, &mut hand, None);
-        }
-        drop(hand);
+        let waiters = RefCell::default();
+        let world = World {
+            base,
+            subject,
+            waiters,
+        };
+        drop(world.prepared(self.ready)?);
         if !self.dead.is_empty() {
             let mut child = forked(|| u8::from(world.do_all(self.dead) == FAILED))?;
             if child.end_within(Duration::from_secs(10))? != Some(End::Exited(0)) {
                 return Err(Broken("a process was to die in a primitive".into()));
             }
+        }
+        for waiter in self.waiters {
+            let prepare = || world.prepared(waiter.before).ok();
+            let hand = Hand::start(prepare, |hand| world.go_on(waiter.act, hand))?;
+            world.waiters.borrow_mut().push(hand);
         }
         Ok(world)
     }
@@ -291,10 +340,9 @@ impl<S: Subject> Operation for Row<S> {
         if !self.joins {
             world.base.join();
         }
-        let mut hand = S::Hand::default();
-        for op in self.before {
-            world.subject.run(&world.base, *op, &mut hand, None);
-        }
+        let Ok(hand) = world.prepared(self.before) else {
+            return PANICKED;
+        };
         begin();
         let told = world.go_on(if self.seeded { self.bug } else { self.act }, hand);
         if self.leaves {
@@ -305,14 +353,21 @@ impl<S: Subject> Operation for Row<S> {
 
     fn assemble(&self, world: &World<S>, watch: &mut Watch<S>) -> Rig {
         watch.allowed = Allowed::from(self.start());
+        drop(world.prepared(self.assembled)?);
         if !self.waiter.is_empty() {
-            watch.waiter = Some(forked_asleep(|| world.do_all(self.waiter))?);
+            watch
+                .waiters
+                .push(forked_asleep(|| world.do_all(self.waiter))?);
+        }
+        for hand in world.waiters.take() {
+            watch.waiters.push(asleep(hand.go_on()?)?);
         }
         Ok(())
     }
 
     fn meanwhile(&self, world: &World<S>, watch: &mut Watch<S>, scene: &mut Scene) -> Rig {
         world.see(self.meanwhile, Duration::ZERO, watch, scene);
+        world.see(self.patiently, scene.patience, watch, scene);
         Ok(())
     }
 

@@ -33,7 +33,7 @@ mod create;
 mod elements;
 mod event;
 mod growing;
-mod hand;
+pub(super) mod hand;
 mod hand_over;
 mod leases;
 mod lock;
