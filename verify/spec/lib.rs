@@ -16,6 +16,7 @@ pub mod allowed;
 pub mod barrier;
 pub mod event;
 pub mod hand_over;
+pub mod leases;
 pub mod lock;
 pub mod number;
 pub mod promise;

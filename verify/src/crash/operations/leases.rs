@@ -1,501 +1,311 @@
 //! Operations on arrays: leases of chunks, and the lock beside them.
 //!
-//! A chunk is two words, which are equal but while a process is at work on it or has died at it. So
-//! a chunk that is half filled must be to do, and its holder's death be told; and each is filled by
-//! a process.
-//!
-//! Which chunk a lease takes is the array's choice, so what is left to do is counted, and there is
-//! no specification of each step.
+//! Each chunk is filled by a process, and told of when its holder has died half-way. Which one a
+//! lease takes is the array's choice.
 
+use std::cell::RefCell;
 use std::hint::black_box;
 use std::os::unix::fs::FileExt;
+use std::ptr::NonNull;
 use std::time::Duration;
 
 use crossdock::Array;
-use crossdock::array::{ArrayOptions, Init, Lease, LeaseTimeoutError, TryLeaseError};
-use crossdock::sync::{LockError, LockTimeoutError, TryLockError};
-
-use crate::crash::operation::{Base, Operation, Owned, Scene};
-use crate::crash::operations::hand::Hand;
-use crate::crash::sweep::Listed;
-use crate::process::{Broken, Rig, forked};
-
-/// The operations on arrays.
-pub(crate) const LISTED: &[Listed] = listed! { Leasing::new;
-    "Array::lease_chunk, closed, fill, finish" Open "a chunk that is finished before it is filled"
-    "Array::lease_chunk, open, fill, finish" Next "a chunk that is filled before it is leased"
-    "Array::lease, fill, finish" This "a chunk that is filled after it was finished"
-    "Array::lease, fill, Lease::drop" Drop "a half-filled chunk that is finished"
-    "Array::lease from a dead holder" TakeOver "a chunk that is finished as it was found"
-    "Array::read beside leases" Read "a reader that writes"
-    "Array::write beside leases" Write "the second words are written after the unlock"
-    "Array::copy_from" Copy "the second words are copied by themselves"
-    "Array::read_timeout beside a lease" Wait "a time-out that takes a chunk from its holder"
-    "Array::restart" Restart "chunks that are made to do one after the other"
-    "Segment::reap of a holder" Reap "a chunk that is given back without a word of the death"
+use crossdock::array::{self, ArrayOptions, Init, LeaseError, LeaseTimeoutError, TryLeaseError};
+use crossdock::sync::{
+    LockError, LockTimeoutError, RwLockReadGuard, RwLockWriteGuard, TryLockError,
 };
+use crossdock_spec::FAILED;
+use crossdock_spec::leases::Op::{
+    Admit, ChunksLeft, Drop, Exclude, Fill, FillEach, Finish, First, FreeByForce, HasAll, Hold,
+    Lease, Leave, LetGo, Look, Read, Reap, Repair, Restart, Second, TimeOut, Turn, Work, Write,
+};
+use crossdock_spec::leases::Which::{self, Any, One};
+use crossdock_spec::leases::{CHUNKS, DIED, LEASED, NONE, Op, State, both, found, leased};
 
-/// What the victim does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
-    Open,
-    Next,
-    This,
-    Drop,
-    TakeOver,
-    Read,
-    Write,
-    Copy,
-    Wait,
-    Restart,
-    Reap,
-}
+use crate::crash::operation::Base;
+use crate::crash::operations::hand::Hand;
+use crate::crash::specified::{Subject, specified};
+use crate::crash::sweep::Listed;
+use crate::process::Rig;
 
-const CHUNKS: usize = 3;
 const WORDS: usize = 2;
-const PARTICIPANTS: u32 = 4;
-/// Where in its entry the word of the first chunk is: behind lock, grid, and a cell for each
-/// participant.
-const CHUNK_WORDS: u64 = 256 + 128 + PARTICIPANTS as u64 * 128;
 /// A chunk that may be leased, and that no process has. See `docs/design.md`.
 const OPEN: u32 = 1 << 31;
+/// How many bytes before the values the words of the chunks are.
+const CHUNK_WORDS: u64 = 128;
 /// A few of a waiter's slices, at the pace of a process that is stepped.
-const SLICES: Duration = Duration::from_millis(100);
+const SLICES: Duration = Duration::from_millis(150);
 
-/// An array and, for the victim's motions before it is stepped, another.
-struct World {
-    base: Base,
-    array: Array<u64>,
-    spare: Array<u64>,
-    holder: Option<Hand>,
-}
-
-/// What the third party did.
-#[derive(Default)]
-struct Seen {
-    finished: usize,
-}
-
+/// An array, and the process that has a chunk of it.
 struct Leasing {
-    verb: Verb,
-    seeded: bool,
+    array: Array<u64>,
+    holder: RefCell<Option<Hand>>,
 }
 
-/// Makes both words one more than the larger one was, one after the other.
-fn fill(chunk: &mut [u64]) {
-    let next = chunk[0].max(chunk[1]) + 1;
-    chunk[0] = next;
-    black_box(&mut *chunk);
-    chunk[1] = next;
+/// What a process has of the array, and the words that it had last.
+#[derive(Default)]
+struct Held<'a> {
+    lease: Option<array::Lease<'a, u64>>,
+    reads: Option<RwLockReadGuard<'a, [u64]>>,
+    writes: Option<RwLockWriteGuard<'a, [u64]>>,
+    words: Option<NonNull<[u64]>>,
 }
 
-fn half_fill(chunk: &mut [u64]) {
-    chunk[0] = chunk[0].max(chunk[1]) + 1;
+/// Changes each chunk of the words.
+fn change(words: Option<NonNull<[u64]>>, to: impl FnMut(&mut [u64])) -> u8 {
+    if let Some(mut words) = words {
+        // SAFETY: the array keeps them mapped; that they may be another's by now is a bug's.
+        let words = unsafe { words.as_mut() };
+        words.chunks_mut(WORDS).for_each(to);
+        black_box(words);
+    }
+    0
 }
 
-/// Leases chunk 0, and no other: with `open`, the grid is open from then on.
-fn put_back(array: &Array<u64>) -> Rig {
-    drop(array.lease(0)?);
-    Ok(())
-}
-
-impl World {
-    /// Overwrites the word of chunk 0.
-    fn overwrite(&self, word: u32) -> Rig {
-        let at = self.base.offset_of("array")? + CHUNK_WORDS;
-        Ok(self.base.file().write_all_at(&word.to_le_bytes(), at)?)
-    }
-
-    /// Finishes a chunk that was leased, filled.
-    fn finish(mut lease: Lease<'_, u64>, scene: &mut Scene) {
-        if lease[0] != lease[1] && !lease.holder_died() {
-            scene.lost(format!(
-                "chunk {} is half filled, and no holder is said to have died",
-                lease.index()
-            ));
-        }
-        if lease.holder_died() {
-            scene.outcome("told");
-        }
-        fill(&mut lease);
-        if lease.finish().is_err() {
-            scene.lost("a survivor's chunk is not its own");
-        }
-    }
-
-    /// A third party leases what can be had, without waiting.
-    fn work(&self, seen: &mut Seen, scene: &mut Scene) {
-        match self.array.try_lease_chunk() {
-            Ok(Some(lease)) => {
-                Self::finish(lease, scene);
-                seen.finished += 1;
-            }
-            Ok(None) | Err(TryLeaseError::WouldBlock) => {}
-            Err(error) => scene.lost(format!("try_lease_chunk: {error}")),
-        }
-    }
-
-    /// Reads; whether all is whole. Repairs what a dead writer left, and says so.
-    fn inspect(&self, scene: &mut Scene) -> Option<bool> {
-        match self.array.read_timeout(scene.patience) {
-            Ok(values) => Some(values.chunks(WORDS).all(|chunk| chunk[0] == chunk[1])),
-            Err(LockTimeoutError::Lock(LockError::OwnerDied(values))) => {
-                drop(values);
-                scene.outcome("writer died");
-                match self
-                    .array
-                    .write_or_repair(|values| values.chunks_mut(WORDS).for_each(fill))
-                {
-                    Ok(_) => Some(true),
-                    Err(error) => {
-                        scene.lost(format!("write_or_repair: {error}"));
-                        None
-                    }
-                }
-            }
-            Err(LockTimeoutError::Timeout { .. }) => {
-                scene.stuck("the array can never be read");
-                None
-            }
-            Err(error) => {
-                scene.lost(format!("read: {error}"));
-                None
-            }
-        }
-    }
-
-    /// Does what is left, and looks whether all of it is whole; how many chunks were left.
-    fn settle(&self, scene: &mut Scene) -> Option<usize> {
-        self.inspect(scene)?;
-        let mut left = 0;
-        loop {
-            match self.array.lease_chunk_timeout(scene.patience) {
-                Ok(Some(lease)) => Self::finish(lease, scene),
-                Ok(None) => break,
-                Err(LeaseTimeoutError::Timeout) => {
-                    scene.stuck("a chunk is never given back");
-                    return None;
-                }
-                Err(error) => {
-                    scene.lost(format!("lease_chunk: {error}"));
-                    return None;
-                }
-            }
-            left += 1;
-        }
-        if self.inspect(scene)? {
-            return Some(left);
-        }
-        scene.lost("all chunks are done, and not all are whole");
-        None
-    }
+fn words(chunk: &[u64]) -> [u8; WORDS] {
+    std::array::from_fn(|at| u8::try_from(chunk[at]).unwrap_or(FAILED))
 }
 
 impl Leasing {
-    fn new(verb: Verb, seeded: bool) -> Self {
-        Self { verb, seeded }
+    /// Leases a chunk, and tells so.
+    fn lease<'a>(
+        &'a self,
+        which: Which,
+        held: &mut Held<'a>,
+        patience: Option<Duration>,
+    ) -> Option<u8> {
+        let array = &self.array;
+        let came = match (which, patience) {
+            (One(chunk), _) => {
+                let lease = array.lease(chunk.into());
+                lease.map(Some).map_err(LeaseTimeoutError::Lease)
+            }
+            (Any, None) => array.lease_chunk().map_err(LeaseTimeoutError::Lease),
+            (Any, Some(Duration::ZERO)) => match array.try_lease_chunk() {
+                Ok(lease) => Ok(lease),
+                Err(TryLeaseError::Lease(error)) => Err(LeaseTimeoutError::Lease(error)),
+                Err(_) => return None,
+            },
+            (Any, Some(time)) => array.lease_chunk_timeout(time),
+        };
+        Some(match came {
+            Ok(Some(mut lease)) => {
+                held.words = Some(NonNull::from(&mut *lease));
+                let chunk = u8::try_from(lease.index()).unwrap_or(FAILED);
+                let told = leased(chunk, lease.holder_died());
+                held.lease = Some(lease);
+                told
+            }
+            Ok(None) => NONE,
+            Err(LeaseTimeoutError::Timeout) => return None,
+            Err(LeaseTimeoutError::Lease(LeaseError::Leased { .. })) => LEASED,
+            Err(LeaseTimeoutError::Lease(LeaseError::OwnerDied)) => DIED,
+            Err(_) => FAILED,
+        })
     }
 
-    /// What the victim does with an array; `begin` is called when it is about to.
-    fn act(&self, array: &Array<u64>, world: &World, begin: &mut dyn FnMut()) -> Rig {
-        match self.verb {
-            Verb::Open | Verb::Next => {
-                begin();
-                // Others leave one to do.
-                let Some(mut chunk) = array.lease_chunk()? else {
-                    return Err(Broken("nothing is to do".into()));
-                };
-                fill(&mut chunk);
-                Ok(chunk.finish()?)
+    /// Reads as long as it takes, or without waiting, or no longer than `patience`.
+    fn read<'a>(&'a self, held: &mut Held<'a>, patience: Option<Duration>) -> Option<u8> {
+        let came = match patience {
+            None => self.array.read().map_err(LockTimeoutError::Lock),
+            Some(Duration::ZERO) => match self.array.try_read() {
+                Err(TryLockError::WouldBlock { .. }) => return None,
+                Err(TryLockError::Lock(error)) => Err(LockTimeoutError::Lock(error)),
+                Err(_) => return Some(FAILED),
+                Ok(guard) => Ok(guard),
+            },
+            Some(time) => self.array.read_timeout(time),
+        };
+        Some(match came {
+            Ok(guard) => {
+                held.words = Some(NonNull::from(&*guard));
+                held.reads = Some(guard);
+                0
             }
-            Verb::This => {
-                begin();
-                let mut chunk = array.lease(0)?;
-                fill(&mut chunk);
-                Ok(chunk.finish()?)
-            }
-            Verb::Drop => {
-                begin();
-                let mut chunk = array.lease(0)?;
-                fill(&mut chunk);
-                drop(chunk);
-                Ok(())
-            }
-            Verb::TakeOver => {
-                begin();
-                let mut chunk = array.lease(0)?;
-                fill(&mut chunk);
-                Ok(chunk.finish()?)
-            }
-            Verb::Read => {
-                begin();
-                match array.read() {
-                    Ok(values) => black_box(values[0]),
-                    Err(_) => return Err(Broken("read".into())),
-                };
-                Ok(())
-            }
-            Verb::Write => {
-                begin();
-                match array.write() {
-                    Ok(mut values) => values.chunks_mut(WORDS).for_each(fill),
-                    Err(_) => return Err(Broken("write".into())),
-                }
-                Ok(())
-            }
-            Verb::Copy => {
-                begin();
-                Ok(array.copy_from(0, &[1000; CHUNKS * WORDS])?)
-            }
-            Verb::Wait => {
-                begin();
-                match array.read_timeout(SLICES) {
-                    // Of the spare one no process has anything.
-                    Ok(_) | Err(LockTimeoutError::Timeout { .. }) => Ok(()),
-                    Err(_) => Err(Broken("read_timeout".into())),
-                }
-            }
-            Verb::Restart => {
-                begin();
-                // A third party may have a chunk just now.
-                Ok(array.restart()?)
-            }
-            Verb::Reap => {
-                begin();
-                world.base.segment.reap();
-                Ok(())
-            }
-        }
-    }
-
-    /// The same, as it must not be.
-    fn act_wrongly(&self, world: &World, begin: &mut dyn FnMut()) -> Rig {
-        let array = &world.array;
-        begin();
-        match self.verb {
-            Verb::Open | Verb::This => {
-                let mut chunk = array.lease(0)?;
-                if self.verb == Verb::This {
-                    half_fill(&mut chunk);
-                }
-                let values = chunk.as_mut_ptr();
-                chunk.finish()?;
-                // SAFETY: the world keeps the words mapped; that they may be another's is the bug.
-                let values = unsafe { std::slice::from_raw_parts_mut(values, WORDS) };
-                fill(values);
-            }
-            Verb::Next => {
-                let mut chunk = array.lease(0)?;
-                let values = chunk.as_mut_ptr();
-                drop(chunk);
-                // SAFETY: as above.
-                let values = unsafe { std::slice::from_raw_parts_mut(values, WORDS) };
-                half_fill(values);
-                let mut chunk = array.lease(0)?;
-                chunk[1] = chunk[0];
-                chunk.finish()?;
-            }
-            Verb::Drop => {
-                let mut chunk = array.lease(0)?;
-                half_fill(&mut chunk);
-                chunk.finish()?;
-            }
-            Verb::TakeOver => array.lease(0)?.finish()?,
-            Verb::Read => {
-                let Ok(values) = array.read() else {
-                    return Err(Broken("read".into()));
-                };
-                let first = values.as_ptr().cast_mut();
-                // SAFETY: the guard keeps the word mapped; that one that reads writes is the bug.
-                let found = unsafe { first.read_volatile() };
-                // SAFETY: as above.
-                unsafe { first.write_volatile(found + 1) };
-            }
-            Verb::Write => {
-                let Ok(mut values) = array.write() else {
-                    return Err(Broken("write".into()));
-                };
-                values.chunks_mut(WORDS).for_each(half_fill);
-                let late = std::ptr::from_mut(&mut *values);
-                drop(values);
-                // SAFETY: the world keeps the words mapped; that they may be others' is the bug.
-                let late = unsafe { &mut *late };
-                late.chunks_mut(WORDS).for_each(|chunk| chunk[1] = chunk[0]);
-            }
-            Verb::Copy => {
-                for chunk in 0..CHUNKS {
-                    array.copy_from(chunk * WORDS, &[1000])?;
-                    array.copy_from(chunk * WORDS + 1, &[1000])?;
-                }
-            }
-            Verb::Wait => {
-                if let Err(LockTimeoutError::Timeout { .. }) = array.read_timeout(SLICES) {
-                    world.overwrite(OPEN)?;
-                }
-            }
-            Verb::Restart => {
-                for chunk in 0..CHUNKS {
-                    drop(array.lease(chunk)?);
-                }
-            }
-            Verb::Reap => world.overwrite(OPEN)?,
-        }
-        Ok(())
-    }
-
-    /// How many chunks are to do at first.
-    fn first(&self) -> usize {
-        if self.verb == Verb::Restart {
-            0
-        } else {
-            CHUNKS
-        }
-    }
-
-    /// How many can be left: with the victim's operation not made, and made.
-    fn left(&self, seen: &Seen) -> Vec<usize> {
-        let untouched = self.first().saturating_sub(seen.finished);
-        match self.verb {
-            // Made again or not, before the third party or after it.
-            Verb::Restart => vec![0, CHUNKS, CHUNKS - seen.finished],
-            // A chunk that the third party has finished is to do again in between.
-            Verb::This | Verb::Drop | Verb::TakeOver => {
-                vec![untouched, untouched.saturating_sub(1), untouched + 1]
-            }
-            Verb::Open | Verb::Next => vec![untouched, untouched.saturating_sub(1)],
-            Verb::Read | Verb::Write | Verb::Copy | Verb::Wait | Verb::Reap => vec![untouched],
-        }
-    }
-
-    fn judge(&self, world: &World, seen: &Seen, scene: &mut Scene) -> Rig {
-        if let Some(holder) = &world.holder {
-            if !matches!(world.array.try_read(), Err(TryLockError::WouldBlock { .. })) {
-                scene.duplicated("the array is read beside a lease");
-            }
-            match holder.let_go(scene.patience)? {
-                Some(0) => {}
-                Some(_) => scene.duplicated("a chunk was taken from a living holder"),
-                None => scene.stuck("a living holder cannot finish"),
-            }
-        }
-        let mut allowed = self.left(seen);
-        if world.holder.is_some() {
-            allowed
-                .iter_mut()
-                .for_each(|left| *left = left.saturating_sub(1));
-        }
-        if let Some(left) = world.settle(scene) {
-            scene.outcome(["0 left", "1 left", "2 left", "3 left"][left.min(CHUNKS)]);
-            if !allowed.contains(&left) {
-                let what = format!("{left} chunks are to do, and should be one of {allowed:?}");
-                scene.lost(what);
-            }
-        }
-        Ok(())
+            Err(LockTimeoutError::Timeout { .. }) => return None,
+            Err(LockTimeoutError::Lock(LockError::OwnerDied(_))) => DIED,
+            Err(_) => FAILED,
+        })
     }
 }
 
-impl Operation for Leasing {
-    type World = World;
-    type Seen = Seen;
+fn or_failed(is_done: bool) -> u8 {
+    if is_done { 0 } else { FAILED }
+}
 
-    fn world(&self) -> Rig<World> {
-        let base = Base::new(PARTICIPANTS)?;
+impl Subject for Leasing {
+    type Spec = State;
+    type Hand<'a> = Held<'a>;
+
+    fn create(base: &Base, _: &State) -> Rig<Self> {
         let make = |name| {
             let options = ArrayOptions::new(Init::zeroed(CHUNKS * WORDS)).chunk(WORDS);
             base.segment.create::<Array<u64>>(name, options)
         };
-        let (array, spare) = (make("array")?, make("spare")?);
-        if self.verb != Verb::Open {
-            put_back(&array)?;
-        }
-        if self.verb == Verb::Restart {
-            while let Some(mut chunk) = array.lease_chunk()? {
-                fill(&mut chunk);
-                chunk.finish()?;
-            }
-        }
-        let mut holder = None;
-        match self.verb {
-            Verb::TakeOver | Verb::Reap => {
-                let mut child = forked(|| match array.lease(0) {
-                    Ok(mut chunk) => {
-                        half_fill(&mut chunk);
-                        std::mem::forget(chunk);
-                        0
-                    }
-                    Err(_) => 1,
-                })?;
-                child.end_within(Duration::from_secs(10))?;
-            }
-            Verb::Wait => {
-                holder = Some(Hand::hold(
-                    || array.lease(0).ok(),
-                    |chunk| chunk.finish().is_ok(),
-                )?);
-            }
-            _ => {}
-        }
-        Ok(World {
-            base,
-            array,
-            spare,
-            holder,
+        // Of another one there is something to look for, too.
+        make("spare")?;
+        Ok(Self {
+            array: make("array")?,
+            holder: RefCell::new(None),
         })
     }
 
-    fn base<'a>(&self, world: &'a World) -> &'a Base {
-        &world.base
-    }
-
-    fn victim(&self, world: Owned<World>, begin: &mut dyn FnMut()) -> u8 {
-        // The library's code is there before the first step; but reaping is done once only.
-        if self.verb == Verb::Reap {
-            world.base.join();
-        } else if self.act(&world.spare, &world, &mut || ()).is_err() {
-            return 2;
-        }
-        let done = if self.seeded {
-            self.act_wrongly(&world, begin)
-        } else {
-            self.act(&world.array, &world, begin)
-        };
-        u8::from(done.is_err())
-    }
-
-    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Rig {
-        world.work(seen, scene);
-        match world.array.try_read() {
-            Ok(_) if world.holder.is_some() => {
-                scene.duplicated("the array is read beside a lease");
+    fn run<'a>(
+        &'a self,
+        base: &Base,
+        op: Op,
+        held: &mut Held<'a>,
+        patience: Option<Duration>,
+    ) -> Option<u8> {
+        let array = &self.array;
+        Some(match op {
+            // The library does it in what follows.
+            Turn | Exclude | Admit => 0,
+            Lease(which) => self.lease(which, held, patience)?,
+            First => change(held.words, |chunk| chunk[0] = chunk[0].max(chunk[1]) + 1),
+            Second => change(held.words, |chunk| chunk[1] = chunk[0]),
+            Finish(_) => or_failed(held.lease.take()?.finish().is_ok()),
+            Drop(_) => or_failed(held.lease.take().is_some()),
+            Work(which) => {
+                let told = self.lease(which, held, patience)?;
+                let Some(lease) = held.lease.take() else {
+                    return Some(told);
+                };
+                let found = found(told, words(&lease));
+                change(held.words, |chunk| chunk.fill(chunk[0].max(chunk[1]) + 1));
+                found.max(or_failed(lease.finish().is_ok()))
             }
-            Ok(_)
-            | Err(TryLockError::WouldBlock { .. } | TryLockError::Lock(LockError::OwnerDied(_))) => {
+            Read => self.read(held, patience)?,
+            Write => {
+                let mut guard = array.write().ok()?;
+                held.words = Some(NonNull::from(&mut *guard));
+                held.writes = Some(guard);
+                0
             }
-            Err(error) => scene.lost(format!("try_read: {error}")),
-        }
-        Ok(())
-    }
-
-    fn again(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Rig {
-        world.work(seen, scene);
-        Ok(())
-    }
-
-    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Rig {
-        self.judge(world, &seen, scene)
-    }
-
-    fn after_end(&self, world: &World, seen: Seen, code: u8, scene: &mut Scene) -> Rig {
-        if code != 0 {
-            scene.lost(format!("the victim went on and failed, code {code}"));
-        }
-        if matches!(
-            world.array.try_read(),
-            Err(TryLockError::Lock(LockError::OwnerDied(_)))
-        ) {
-            scene.duplicated("a writer is said to have died, and none did");
-        }
-        self.judge(world, &seen, scene)
+            Leave => {
+                (held.reads, held.writes) = (None, None);
+                0
+            }
+            Fill(_, value) => {
+                let values = [value.into(); CHUNKS * WORDS];
+                or_failed(array.copy_from(0, &values).is_ok())
+            }
+            FillEach(value) => {
+                let copy = |at| array.copy_from(at, &[value.into()]).is_ok();
+                or_failed((0..CHUNKS * WORDS).all(copy))
+            }
+            Look(chunk) => {
+                let told = self.read(held, patience)?;
+                let Some(values) = held.reads.take() else {
+                    return Some(told);
+                };
+                both(words(&values[usize::from(chunk) * WORDS..]))
+            }
+            Repair(value) => {
+                let told = self.read(held, patience)?;
+                held.reads = None;
+                if told != DIED {
+                    return Some(told);
+                }
+                let repaired = array.write_or_repair(|words| words.fill(value.into()));
+                if repaired.is_ok() { 1 } else { FAILED }
+            }
+            Restart => or_failed(array.restart().is_ok()),
+            ChunksLeft => u8::try_from(array.chunks_left()).ok()?,
+            TimeOut => or_failed(self.read(held, Some(SLICES)).is_none()),
+            Hold => {
+                let held = Hand::hold(|| array.lease(0).ok(), |chunk| chunk.finish().is_ok());
+                or_failed(self.holder.replace(held.ok()).is_none())
+            }
+            LetGo => match self.holder.take() {
+                Some(holder) => or_failed(holder.let_go(patience?).ok()?? == 0),
+                None => 0,
+            },
+            Reap => or_failed(base.segment.reap().stuck == 0),
+            FreeByForce => {
+                let at = array.data_offset() - CHUNK_WORDS;
+                or_failed(base.file().write_all_at(&OPEN.to_le_bytes(), at).is_ok())
+            }
+            HasAll(..) => FAILED,
+        })
     }
 }
+
+/// A chunk that was leased and given back, after which all may be leased.
+const OPENED: &[Op] = &[Lease(One(0)), Drop(One(0))];
+/// Dies between the two words.
+const HALF: &[Op] = &[Lease(One(0)), First];
+const FILLED: &[Op] = &[Lease(One(0)), First, Second, Finish(One(0))];
+/// Others do what can be done, and read.
+const MEANWHILE: &[Op] = &[Work(Any), Look(0), Look(1), Look(2), Look(3)];
+/// Whatever happened, all that is left can be done, and then all of it is whole.
+const LAST: &[Op] = &[
+    LetGo,
+    Repair(11),
+    Work(Any),
+    Work(Any),
+    Work(Any),
+    Work(Any),
+    Work(Any),
+    Look(0),
+    Look(1),
+    Look(2),
+    Look(3),
+    ChunksLeft,
+];
+
+/// A table of rows, beside all of which others do the same.
+macro_rules! leasing {
+    ($($name:literal $seed:literal { $($row:tt)* })*) => {
+        specified! { Leasing; $($name $seed {
+            $($row)* meanwhile: MEANWHILE, again: &[Work(Any)], after: &[ChunksLeft], last: LAST,
+        })* }
+    };
+}
+
+/// The operations on arrays.
+pub(crate) const LISTED: &[Listed] = leasing! {
+    "Array::lease_chunk, closed, fill, finish" "a chunk that is finished before it is filled" {
+        act: &[Turn, Exclude, Lease(Any), Admit, First, Second, Finish(Any)],
+        bug: &[Lease(Any), Finish(Any), First, Second],
+    }
+    "Array::lease_chunk, open, fill, finish" "a chunk that is filled before it is leased" {
+        ready: OPENED, act: &[Lease(Any), First, Second, Finish(Any)],
+        bug: &[Lease(One(0)), Drop(One(0)), First, Lease(One(0)), Second, Finish(One(0))],
+    }
+    "Array::lease, fill, finish" "a chunk that is filled after it was finished" {
+        ready: OPENED, act: FILLED, bug: &[Lease(One(0)), First, Finish(One(0)), Second],
+    }
+    "Array::lease, fill, Lease::drop" "a half-filled chunk that is finished" {
+        ready: OPENED, act: &[Lease(One(0)), First, Second, Drop(One(0))],
+        bug: &[Lease(One(0)), First, Finish(One(0))],
+    }
+    "Array::lease from a dead holder" "a chunk that is finished as it was found" {
+        ready: OPENED, dead: HALF, act: FILLED, bug: &[Lease(One(0)), Finish(One(0))],
+    }
+    "Array::read beside leases" "a reader that writes" {
+        ready: OPENED, act: &[Turn, Exclude, Read, Admit, Leave], bug: &[Read, First, Leave],
+    }
+    "Array::write beside leases" "the second words are written after the unlock" {
+        ready: OPENED, act: &[Turn, Exclude, Write, First, Second, Leave, Admit],
+        bug: &[Write, First, Leave, Second],
+    }
+    "Array::copy_from" "the second words are copied by themselves" {
+        ready: OPENED, act: &[Fill(Any, 9)], bug: &[FillEach(9)],
+        steps: &[Turn, Exclude, Write, Fill(Any, 9), Leave, Admit],
+    }
+    "Array::read_timeout beside a lease" "a time-out that takes a chunk from its holder" {
+        ready: &[Hold], act: &[Turn, Exclude, TimeOut, Admit], bug: &[TimeOut, FreeByForce],
+    }
+    "Array::restart" "chunks that are made to do one after the other" {
+        ready: &[Work(One(0)), Work(One(1)), Work(One(2)), Work(One(3))],
+        act: &[Turn, Exclude, Restart, Admit],
+        bug: &[
+            Lease(One(0)), Drop(Any), Lease(One(1)), Drop(Any), Lease(One(2)), Drop(Any),
+            Lease(One(3)), Drop(Any),
+        ],
+    }
+    "Segment::reap of a holder" "a chunk that is given back without a word of the death" {
+        ready: OPENED, dead: HALF, act: &[Reap], bug: &[FreeByForce],
+    }
+};
