@@ -171,15 +171,22 @@ impl State {
 impl Specification for State {
     type Op = Op;
 
-    fn choices(&self, op: Op, _: Actor) -> Vec<Op> {
-        let one = match op {
-            Lease(Any) => Lease,
-            Work(Any) => Work,
-            _ => return Vec::new(),
-        };
+    fn choices(&self, op: Op, by: Actor) -> Vec<(u8, Self)> {
         let is_free = |(_, chunk): &(u8, &Chunk)| !chunk.is_done && chunk.holder.is_none();
         let free = (0..).zip(&self.chunks).filter(is_free);
-        free.map(|(number, _)| one(One(number))).collect()
+        let mut ops: Vec<Op> = match op {
+            Lease(Any) => free.map(|(number, _)| Lease(One(number))).collect(),
+            Work(Any) => free.map(|(number, _)| Work(One(number))).collect(),
+            _ => Vec::new(),
+        };
+        if ops.is_empty() {
+            ops.push(op);
+        }
+        let outcome = |op| {
+            let mut next = self.clone();
+            Some((next.apply(op, by)?, next))
+        };
+        ops.into_iter().filter_map(outcome).collect()
     }
 
     fn apply(&mut self, op: Op, by: Actor) -> Option<u8> {

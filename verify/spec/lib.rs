@@ -14,6 +14,7 @@
 
 pub mod allowed;
 pub mod barrier;
+pub mod conn;
 pub mod event;
 pub mod hand_over;
 pub mod leases;

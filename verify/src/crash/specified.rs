@@ -16,7 +16,7 @@ use crossdock_spec::{Actor, FAILED, Specification, tell};
 use crate::crash::allowed::{Allowed, Judged};
 use crate::crash::operation::{Base, Harm, Operation, Owned, Scene};
 use crate::crash::operations::hand::Hand;
-use crate::process::{Broken, Child, End, PANICKED, Rig, asleep, forked, forked_asleep};
+use crate::process::{Broken, Child, End, PANICKED, Rig, forked};
 
 /// An operation on a primitive.
 pub(crate) type OpOf<S> = <<S as Subject>::Spec as Specification>::Op;
@@ -30,6 +30,16 @@ pub(crate) trait Subject: Sized + 'static {
 
     /// Makes one that is in a state.
     fn create(base: &Base, first: &Self::Spec) -> Rig<Self>;
+
+    /// What can be seen of it from outside, if it is not in the segment.
+    fn image(&self, base: &Base, image: &mut Vec<u8>) -> Rig {
+        base.image(image)
+    }
+
+    /// Whether the waiter sleeps within `patience`, or who waits in its place.
+    fn sleeps(&self, waiter: &Child, patience: Duration) -> bool {
+        waiter.sleeps_on_a_futex(patience)
+    }
 
     /// Does it. Waits as long as it takes, or no longer than `patience`: `None` then, and what the
     /// specification does not know for what must not be.
@@ -235,6 +245,15 @@ impl<S: Subject> World<S> {
         Ok(hand)
     }
 
+    /// The waiter, which sleeps by now.
+    fn asleep(&self, waiter: Child) -> Rig<Child> {
+        if self.subject.sleeps(&waiter, Duration::from_secs(10)) {
+            Ok(waiter)
+        } else {
+            Err(Broken("the waiter does not sleep".into()))
+        }
+    }
+
     /// Others do this.
     fn see(&self, ops: &[OpOf<S>], time: Duration, watch: &mut Watch<S>, scene: &mut Scene) {
         let mut hand = S::Hand::default();
@@ -336,6 +355,10 @@ impl<S: Subject> Operation for Row<S> {
         &world.base
     }
 
+    fn image(&self, world: &World<S>, image: &mut Vec<u8>) -> Rig {
+        world.subject.image(&world.base, image)
+    }
+
     fn victim(&self, world: Owned<World<S>>, begin: &mut dyn FnMut()) -> u8 {
         if !self.joins {
             world.base.join();
@@ -355,12 +378,11 @@ impl<S: Subject> Operation for Row<S> {
         watch.allowed = Allowed::from(self.start());
         drop(world.prepared(self.assembled)?);
         if !self.waiter.is_empty() {
-            watch
-                .waiters
-                .push(forked_asleep(|| world.do_all(self.waiter))?);
+            let waiter = forked(|| world.do_all(self.waiter))?;
+            watch.waiters.push(world.asleep(waiter)?);
         }
         for hand in world.waiters.take() {
-            watch.waiters.push(asleep(hand.go_on()?)?);
+            watch.waiters.push(world.asleep(hand.go_on()?)?);
         }
         Ok(())
     }

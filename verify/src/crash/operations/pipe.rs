@@ -1,12 +1,12 @@
 //! Pipes between a victim and a peer that it finds by name: what was sent arrives whole and in
 //! order before the end, and each side is told of the other's.
 //!
-//! The other side is a process that is asked for what it receives: as a list of operations, each of
-//! its answers would need an operation more. So what arrives is counted here.
+//! The peer is a process that is asked for what the others do.
 
-use std::cell::RefCell;
+use std::cell::OnceCell;
 use std::fs::{self, File};
 use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::mem::forget;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU32;
@@ -15,61 +15,24 @@ use std::time::Duration;
 
 use crossdock::process::{Conn, Listener, PipeOptions, PipeReceiver, PipeSender};
 use crossdock::queue::{RecvError, SendError, TryRecvError};
+use crossdock_spec::FAILED;
+use crossdock_spec::conn::Op::{
+    AwaitBriefly, AwaitTold, Connect, DropReceiver, DropSender, ForgetReceiver, Recv, Send,
+    SendAll, TryRecv,
+};
+use crossdock_spec::conn::{CAPACITY, EMPTY, END, Op, State};
 
-use crate::crash::operation::{Base, Operation, Owned, Scene};
+use crate::crash::operation::Base;
+use crate::crash::specified::{Subject, specified};
 use crate::crash::sweep::Listed;
-use crate::process::{Broken, Child, Rig, forked, wait_readable};
+use crate::process::{Broken, Child, Rig, exit_now, forked, wait_readable};
 
-/// What the victim does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
-    /// Sends a message behind another one.
-    Send,
-    /// Sends its last message and drops the end.
-    Finish,
-    /// Receives one of two messages.
-    Receive,
-    /// Receives from a full pipe, at which the peer waits to send.
-    MakeRoom,
-    /// Drops its receiver, while the peer waits to send.
-    Refuse,
-}
-
-struct Piping {
-    verb: Verb,
-    seeded: bool,
-}
-
-struct Place {
-    base: Base,
-    peer: Peer,
-    name: String,
-    /// The memory of the pipes, once both have them.
-    memory: RefCell<Option<File>>,
-    /// A byte comes when the peer was told that the victim's receiver is gone.
-    told: PipeReader,
-}
-
-/// The bytes of a direction.
-const CAPACITY: u64 = 512;
+/// The bytes of a direction, which are as many messages as the specification has it.
+const BYTES: u64 = 512;
 /// The bytes of a message.
 const MESSAGE: usize = 40;
-
-const DONE: u8 = 0;
-const FAILED: u8 = 250;
-/// The peer was not told of a receiver that was dropped.
-const UNTOLD: u8 = 251;
-/// What was received is another message.
-const OTHER: u8 = 252;
-
-/// What the peer is asked for, and what it answers.
-const TRY_RECEIVE: u8 = b'r';
-const RECEIVE: u8 = b'R';
-const SEND: u8 = b's';
-const EMPTY: u8 = 200;
-const END: u8 = 201;
-const SENT: u8 = 202;
-const TORN: u8 = 203;
+/// How long a peer may take that has not to wait.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
 fn message(number: u8) -> Vec<u8> {
     (0..MESSAGE)
@@ -81,23 +44,36 @@ fn message(number: u8) -> Vec<u8> {
 fn number(bytes: &[u8]) -> u8 {
     match bytes.first() {
         Some(number) if *number < EMPTY && bytes == message(*number) => *number,
-        _ => TORN,
+        _ => FAILED,
     }
 }
 
-/// The process at the other end.
+/// What was received, or why nothing was.
+fn received(came: Result<Vec<u8>, RecvError>) -> u8 {
+    match came {
+        Ok(bytes) => number(&bytes),
+        Err(RecvError::Disconnected) => END,
+        Err(_) => FAILED,
+    }
+}
+
+/// The process at the other end, which is asked by numbers of operations.
 struct Peer {
-    child: RefCell<Child>,
+    child: Child,
     ask: PipeWriter,
     answers: PipeReader,
     /// The memory files that it had before it had those of the pipes.
     known: Vec<u64>,
 }
 
+const TRY_RECV: u8 = 1;
+const RECV: u8 = 2;
+const SEND: u8 = 3;
+
 impl Peer {
     /// Starts one that accepts a connection at a name, sends what the victim is to find, and then
-    /// does what it is asked for.
-    fn start(name: &str, verb: Verb, mut tell: PipeWriter) -> Rig<Self> {
+    /// does what it is asked for. It says in `tell` that it was told of the end by a send.
+    fn start(name: &str, sent: u8, mut tell: PipeWriter) -> Rig<Self> {
         let (asked, ask) = std::io::pipe()?;
         let (answers, mut answer) = std::io::pipe()?;
         let (ready, mut is_ready) = std::io::pipe()?;
@@ -111,13 +87,13 @@ impl Peer {
             let Ok((conn, _)) = listener.accept() else {
                 return 1;
             };
-            u8::from(Self::serve(conn, verb, (asked, &mut answer), &mut tell).is_none())
+            u8::from(Self::serve(conn, sent, (asked, &mut answer), &mut tell).is_none())
         })?;
         if !wait_readable(&ready, Duration::from_secs(10))? {
             return Err(Broken("a peer does not listen".into()));
         }
         let mut peer = Self {
-            child: RefCell::new(child),
+            child,
             ask,
             answers,
             known: Vec::new(),
@@ -130,7 +106,7 @@ impl Peer {
     /// The inodes and paths of its open memory files.
     fn memory_files(&self) -> Rig<Vec<(u64, PathBuf)>> {
         let mut found = Vec::new();
-        for entry in fs::read_dir(format!("/proc/{}/fd", self.child.borrow().pid()))? {
+        for entry in fs::read_dir(format!("/proc/{}/fd", self.child.pid()))? {
             let path = entry?.path();
             let link = fs::read_link(&path).unwrap_or_default();
             if link.to_string_lossy().starts_with("/memfd:") {
@@ -142,300 +118,185 @@ impl Peer {
 
     fn serve(
         conn: Conn<(), ()>,
-        verb: Verb,
+        sent: u8,
         (mut asked, answer): (PipeReader, &mut PipeWriter),
         tell: &mut PipeWriter,
     ) -> Option<()> {
         let (mut to, mut from) = conn.split();
         let mut next = 0;
-        let first = match verb {
-            Verb::Receive => 2,
-            Verb::MakeRoom | Verb::Refuse => u8::MAX,
-            Verb::Send | Verb::Finish => 0,
-        };
-        while next < first && to.try_send_bytes(&message(next)).is_ok() {
+        while next < sent && to.try_send_bytes(&message(next)).is_ok() {
             next += 1;
+        }
+        if sent == CAPACITY && (next < sent || to.try_send_bytes(&message(next)).is_ok()) {
+            return None;
         }
         loop {
             let mut command = [0];
             asked.read_exact(&mut command).ok()?;
             let said = match command[0] {
-                TRY_RECEIVE => match from.try_recv_bytes() {
+                TRY_RECV => match from.try_recv_bytes() {
                     Ok(bytes) => number(&bytes),
                     Err(TryRecvError::Empty) => EMPTY,
                     Err(TryRecvError::Disconnected) => END,
-                    Err(_) => TORN,
+                    Err(_) => FAILED,
                 },
-                RECEIVE => match from.recv_bytes() {
-                    Ok(bytes) => number(&bytes),
-                    Err(RecvError::Disconnected) => END,
-                    Err(_) => TORN,
-                },
+                RECV => received(from.recv_bytes()),
                 _ => match to.send_bytes(&message(next)) {
                     Ok(()) => {
                         next += 1;
-                        SENT
+                        0
                     }
                     Err(SendError::Disconnected(())) => {
                         tell.write_all(b"!").ok()?;
                         END
                     }
-                    Err(_) => TORN,
+                    Err(_) => FAILED,
                 },
             };
             answer.write_all(&[said]).ok()?;
         }
     }
 
-    fn ask(&self, command: u8) -> Rig {
-        (&self.ask).write_all(&[command])?;
-        Ok(())
-    }
-
-    /// The answer, if it comes in time.
-    fn answer(&self, patience: Duration) -> Rig<Option<u8>> {
-        if !wait_readable(&self.answers, patience)? {
-            return Ok(None);
+    /// Asks it, and waits for the answer, no longer than `patience`.
+    fn ask(&self, command: u8, patience: Duration) -> Option<u8> {
+        let mut said = [FAILED];
+        if (&self.ask).write_all(&[command]).is_err() {
+            return Some(FAILED);
         }
-        let mut said = [0];
-        (&self.answers).read_exact(&mut said)?;
-        Ok(Some(said[0]))
+        if !wait_readable(&self.answers, patience).ok()? {
+            return None;
+        }
+        let heard = (&self.answers).read_exact(&mut said);
+        Some(if heard.is_ok() { said[0] } else { FAILED })
     }
 }
 
-impl Place {
-    /// Asks the peer, and waits for the answer.
-    fn hear(&self, command: u8, scene: &mut Scene) -> Rig<u8> {
-        self.peer.ask(command)?;
-        self.answer(scene)
-    }
-
-    fn answer(&self, scene: &mut Scene) -> Rig<u8> {
-        let said = self.peer.answer(scene.patience)?;
-        if said.is_none() {
-            scene.stuck("the peer waits on");
-        }
-        if said == Some(TORN) {
-            scene.lost("the peer has a message that is torn, or another error");
-        }
-        Ok(said.unwrap_or(TORN))
-    }
+/// The connection of a victim with its peer.
+struct Piping {
+    peer: Peer,
+    name: String,
+    /// The memory of the pipes, once both have them.
+    memory: OnceCell<File>,
+    /// A byte comes when the peer was told that none receives from it.
+    told: PipeReader,
 }
 
+/// The ends of the victim; any other process asks the peer.
 #[derive(Default)]
-struct Seen {
-    /// How many messages the peer has received.
-    received: u8,
-    /// The peer was told of the end of what it receives.
-    ended: bool,
-    /// The peer was asked to send, and has not answered.
-    sends: bool,
+struct Ends {
+    to: Option<PipeSender<()>>,
+    from: Option<PipeReceiver<()>>,
+    sent: u8,
 }
 
-impl Piping {
-    fn waits_to_send(&self) -> bool {
-        matches!(self.verb, Verb::MakeRoom | Verb::Refuse)
-    }
+impl Subject for Piping {
+    type Spec = State;
+    type Hand<'a> = Ends;
 
-    /// The peer receives what there is, or waits for the end.
-    fn receive(place: &Place, command: u8, seen: &mut Seen, scene: &mut Scene) -> Rig {
-        loop {
-            match place.hear(command, scene)? {
-                END => {
-                    seen.ended = true;
-                    return Ok(());
-                }
-                EMPTY | TORN => return Ok(()),
-                number if seen.ended || number != seen.received => {
-                    let (expected, ended) = (seen.received, seen.ended);
-                    scene.lost(format!(
-                        "message {number} comes in place of {expected}, after the end: {ended}"
-                    ));
-                    return Ok(());
-                }
-                _ => seen.received += 1,
-            }
-        }
-    }
-
-    /// The victim is gone.
-    fn judge(&self, place: &Place, mut seen: Seen, done: bool, scene: &mut Scene) -> Rig {
-        if seen.sends {
-            match place.answer(scene)? {
-                SENT => scene.outcome("sent"),
-                _ => scene.outcome("refused"),
-            }
-        }
-        Self::receive(place, RECEIVE, &mut seen, scene)?;
-        let sends = matches!(self.verb, Verb::Send | Verb::Finish);
-        let (least, most) = match (sends, done) {
-            (true, true) => (2, 2),
-            (true, false) => (1, 2),
-            (false, _) => (0, 0),
-        };
-        let received = seen.received;
-        if received < least || received > most {
-            scene.lost(format!(
-                "{received} messages arrive, expected {least} to {most}"
-            ));
-        }
-        // What the peer sends is refused, once the pipe is full at the latest.
-        for _ in 0..CAPACITY {
-            match place.hear(SEND, scene)? {
-                SENT => {}
-                END => return Ok(()),
-                _ => break,
-            }
-        }
-        scene.stuck("the peer is not told that its receiver is gone");
-        Ok(())
-    }
-}
-
-type Ends = (PipeSender<()>, PipeReceiver<()>);
-
-impl Operation for Piping {
-    type World = Place;
-    type Seen = Seen;
-
-    fn world(&self) -> Rig<Place> {
+    fn create(_: &Base, first: &State) -> Rig<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Relaxed);
         let name = format!("crash-{}-{count}", std::process::id());
         let (told, tell) = std::io::pipe()?;
-        Ok(Place {
-            base: Base::new(4)?,
-            peer: Peer::start(&name, self.verb, tell)?,
+        Ok(Self {
+            peer: Peer::start(&name, first.sent_by_peer(), tell)?,
             name,
-            memory: RefCell::new(None),
+            memory: OnceCell::new(),
             told,
         })
     }
 
-    fn base<'a>(&self, place: &'a Place) -> &'a Base {
-        &place.base
-    }
-
-    fn image(&self, place: &Place, image: &mut Vec<u8>) -> Rig {
-        image.clear();
-        if let Some(memory) = &*place.memory.borrow() {
+    fn image(&self, _: &Base, image: &mut Vec<u8>) -> Rig {
+        if self.memory.get().is_none() {
+            let mut memory = self.peer.memory_files()?.into_iter();
+            let pipes = memory.find(|(inode, _)| !self.peer.known.contains(inode));
+            let (_, path) = pipes.ok_or_else(|| Broken("the pipes have no memory".into()))?;
+            let _ = self.memory.set(File::open(path)?);
+        }
+        if let Some(memory) = self.memory.get() {
             image.resize(usize::try_from(memory.metadata()?.len())?, 0);
             memory.read_exact_at(image, 0)?;
         }
         Ok(())
     }
 
-    fn victim(&self, place: Owned<Place>, begin: &mut dyn FnMut()) -> u8 {
-        let options = PipeOptions::new().capacity(CAPACITY);
-        let Ok(conn) = options.connect::<(), ()>(&place.name) else {
-            return FAILED;
-        };
-        let ends: Ends = conn.split();
-        // The victim's death is the end of what it has.
-        let mut ends = Owned::new(ends);
-        let sends = matches!(self.verb, Verb::Send | Verb::Finish);
-        if sends && ends.0.send_bytes(&message(0)).is_err() {
-            return FAILED;
-        }
-        begin();
-        self.act(&place, ends)
+    fn sleeps(&self, _: &Child, patience: Duration) -> bool {
+        self.peer.child.sleeps_on_a_futex(patience)
     }
 
-    fn assemble(&self, place: &Place, seen: &mut Seen) -> Rig {
-        let known = &place.peer.known;
-        let memory = place.peer.memory_files()?;
-        let pipes = memory.into_iter().find(|(inode, _)| !known.contains(inode));
-        let (_, path) = pipes.ok_or_else(|| Broken("the pipes have no memory".into()))?;
-        place.memory.replace(Some(File::open(path)?));
-        if self.waits_to_send() {
-            place.peer.ask(SEND)?;
-            let child = place.peer.child.borrow();
-            if !child.sleeps_on_a_futex(Duration::from_secs(10)) {
-                return Err(Broken("the peer does not wait".into()));
-            }
-            seen.sends = true;
-        }
-        Ok(())
-    }
-
-    fn meanwhile(&self, place: &Place, seen: &mut Seen, scene: &mut Scene) -> Rig {
-        if matches!(self.verb, Verb::Send | Verb::Finish) {
-            Self::receive(place, TRY_RECEIVE, seen, scene)?;
-            if seen.ended && (self.verb == Verb::Send || seen.received < 2) {
-                scene.lost("the peer is told of the end, and the victim lives");
-            }
-        }
-        Ok(())
-    }
-
-    fn after_kill(&self, place: &Place, seen: Seen, scene: &mut Scene) -> Rig {
-        self.judge(place, seen, false, scene)
-    }
-
-    fn after_end(&self, place: &Place, seen: Seen, code: u8, scene: &mut Scene) -> Rig {
-        match code {
-            DONE => {}
-            UNTOLD => scene.stuck("the peer is not told of a receiver that was dropped"),
-            OTHER => scene.lost("the victim receives another message"),
-            _ => scene.lost(format!("the victim ended with {code}")),
-        }
-        self.judge(place, seen, true, scene)
-    }
-}
-
-impl Piping {
-    /// The victim's operation.
-    fn act(&self, place: &Place, mut ends: Owned<Ends>) -> u8 {
-        match self.verb {
-            Verb::Send | Verb::Finish => {
-                if !self.seeded && ends.0.send_bytes(&message(1)).is_err() {
-                    return FAILED;
-                }
-                if self.verb == Verb::Finish {
-                    let (to, from) = Owned::into_inner(ends);
-                    drop(to);
-                    std::mem::forget(from);
-                }
-                DONE
-            }
-            Verb::Receive | Verb::MakeRoom => {
-                if self.seeded {
-                    let _ = ends.1.recv_bytes();
-                }
-                match ends.1.recv_bytes() {
-                    Ok(bytes) if number(&bytes) == 0 => DONE,
-                    Ok(_) => OTHER,
-                    Err(_) => FAILED,
-                }
-            }
-            Verb::Refuse => {
-                let (to, from) = Owned::into_inner(ends);
-                std::mem::forget(to);
-                if self.seeded {
-                    std::mem::forget(from);
-                } else {
-                    drop(from);
-                }
-                let patience = match self.seeded {
-                    true => Duration::from_millis(100),
-                    false => Duration::from_secs(20),
+    fn run(&self, _: &Base, op: Op, ends: &mut Ends, patience: Option<Duration>) -> Option<u8> {
+        let patience = patience.unwrap_or(Duration::from_secs(600));
+        match op {
+            Connect => {
+                let options = PipeOptions::new().capacity(BYTES);
+                let Ok(conn) = options.connect::<(), ()>(&self.name) else {
+                    exit_now(FAILED)
                 };
-                match wait_readable(&place.told, patience) {
-                    Ok(true) => DONE,
-                    Ok(false) => UNTOLD,
-                    Err(_) => FAILED,
+                let (to, from) = conn.split();
+                (ends.to, ends.from) = (Some(to), Some(from));
+            }
+            Send => match &mut ends.to {
+                Some(to) => {
+                    let sent = to.send_bytes(&message(ends.sent));
+                    ends.sent += 1;
+                    return Some(sent.map_or(FAILED, |()| 0));
                 }
+                None => return self.peer.ask(SEND, patience),
+            },
+            // Once the pipe is full at the latest.
+            SendAll => {
+                let mut asked = (0..BYTES).map(|_| self.peer.ask(SEND, patience));
+                return match asked.find(|said| *said != Some(0))?? {
+                    END => Some(0),
+                    _ => Some(FAILED),
+                };
+            }
+            TryRecv => return self.peer.ask(TRY_RECV, ANSWERS_WITHIN),
+            Recv => match &mut ends.from {
+                Some(from) => return Some(received(from.recv_bytes())),
+                None => return self.peer.ask(RECV, patience),
+            },
+            DropSender => ends.to = None,
+            DropReceiver => ends.from = None,
+            ForgetReceiver => forget(ends.from.take()),
+            AwaitTold | AwaitBriefly => {
+                let patience = match op {
+                    AwaitTold => ANSWERS_WITHIN,
+                    _ => Duration::from_millis(100),
+                };
+                let told = wait_readable(&self.told, patience);
+                return told.ok()?.then_some(0);
             }
         }
+        Some(0)
     }
 }
+
+/// All that arrives, and the end; and what the peer sends is refused.
+const LAST: &[Op] = &[Recv, Recv, Recv, SendAll];
+/// A victim that has sent a message.
+const SENDER: &[Op] = &[Connect, Send];
+const TRY: &[Op] = &[TryRecv, TryRecv, TryRecv];
+const FULL: State = State::sent(CAPACITY);
 
 /// The operations on pipes.
-pub(crate) const LISTED: &[Listed] = listed! {
-    |verb, seeded| Piping { verb, seeded };
-    "PipeSender::send" Send "a message that is not sent"
-    "PipeSender: the last message, and dropped" Finish "a message that is not sent"
-    "PipeReceiver::recv" Receive "a message that is skipped"
-    "PipeReceiver::recv beside a sender that waits" MakeRoom "a message that is skipped"
-    "PipeReceiver: dropped beside a sender that waits" Refuse "an end that is not given up"
+pub(crate) const LISTED: &[Listed] = specified! { Piping;
+    "PipeSender::send" "a message that is not sent" {
+        before: SENDER, act: &[Send], bug: &[], meanwhile: TRY, last: LAST,
+    }
+    "PipeSender: the last message, and dropped" "a message that is not sent" {
+        before: SENDER, act: &[Send, DropSender], bug: &[DropSender], meanwhile: TRY, last: LAST,
+    }
+    "PipeReceiver::recv" "a message that is skipped" {
+        first: State::sent(2), before: &[Connect], act: &[Recv], bug: &[Recv, Recv], tells: true,
+        last: LAST,
+    }
+    "PipeReceiver::recv beside a sender that waits" "a message that is skipped" {
+        first: FULL, before: &[Connect], act: &[Recv], bug: &[Recv, Recv], tells: true,
+        waiter: &[Send], last: LAST,
+    }
+    "PipeReceiver: dropped beside a sender that waits" "an end that is not given up" {
+        first: FULL, before: &[Connect], act: &[DropReceiver, AwaitTold],
+        bug: &[ForgetReceiver, AwaitBriefly], waiter: &[Send], last: LAST,
+    }
 };
