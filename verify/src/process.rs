@@ -201,6 +201,16 @@ impl Drop for Child {
     }
 }
 
+/// A child that runs `body`, as [`forked`] has it, and sleeps on a futex in it by now.
+pub(crate) fn forked_asleep(body: impl FnOnce() -> u8) -> Rig<Child> {
+    let child = forked(body)?;
+    if child.sleeps_on_a_futex(Duration::from_secs(10)) {
+        Ok(child)
+    } else {
+        Err(Broken("the waiter does not sleep".into()))
+    }
+}
+
 /// How long a process on a busy machine may take to stop.
 pub(crate) const STOPS_WITHIN: Duration = Duration::from_secs(10);
 

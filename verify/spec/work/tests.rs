@@ -20,7 +20,7 @@ fn can_be(holds: bool, steps: &'static [Op], seen: &[(Op, Returned)]) -> bool {
     if holds {
         first.apply(Recv, Actor::Victim);
     }
-    let mut allowed = Allowed::from(Run::new(first, steps, &[]));
+    let mut allowed = Allowed::from(Run::new(first, steps, []));
     allowed.dies();
     seen.iter().all(|(op, returned)| {
         let event = Seen::Returned(*op, Some(returned.code()));

@@ -178,7 +178,7 @@ impl<Q: Kind> Working<Q> {
         }
         drop(third);
         if let Some(code) = scene.code_of(sleeper)? {
-            watch.allowed.see(Seen::WaiterEnded(code), scene);
+            watch.allowed.see(Seen::WaiterEnded(0, code), scene);
         }
         Ok(())
     }
@@ -346,7 +346,7 @@ impl<Q: Kind> Operation for Working<Q> {
         for op in self.verb.before {
             first.apply(*op, Actor::Victim);
         }
-        let run = Run::new(first, self.verb.steps(), self.verb.sleepers_steps());
+        let run = Run::new(first, self.verb.steps(), [self.verb.sleepers_steps()]);
         watch.allowed = Allowed::from(run);
         if !self.verb.sleeper.is_empty() {
             let sleep = || place.do_all(&place.queue, self.verb.sleeper, &mut Hand::default());
