@@ -1,9 +1,12 @@
 //! Programs that xtask starts: with a terminal of their own, or watched, with their output kept.
 
 use std::env;
+use std::fs;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -11,11 +14,27 @@ use std::time::{Duration, Instant};
 
 use crate::{Failed, Outcome, root};
 
+/// Whether cargo keeps what makes the next build of the same code faster.
+const INCREMENTAL: &str = "CARGO_INCREMENTAL";
+
 /// cargo, the one that runs us, at the root of the workspace.
 pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
+    static IS_FIRST: OnceLock<bool> = OnceLock::new();
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(args);
+    if env::var_os(INCREMENTAL).is_none() && *IS_FIRST.get_or_init(is_first) {
+        command.env(INCREMENTAL, "0");
+    }
     command
+}
+
+/// Whether nothing of the library has been built yet: what would make the next build faster makes
+/// the first one slower by a fifth.
+fn is_first() -> bool {
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    let built = fs::read_dir(root().join(target).join("debug/deps"));
+    let mut names = built.into_iter().flatten().flatten();
+    !names.any(|entry| entry.file_name().as_bytes().starts_with(b"libcrossdock-"))
 }
 
 /// Whether `cargo NAME` is there to be used.
