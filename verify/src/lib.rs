@@ -5,6 +5,7 @@
 //! A suite is a function of some bytes, which say what is done. `cargo xtask fuzz` looks for bytes
 //! with which it panics, hangs or leaves its memory, and `tests/suites.rs` draws some at random.
 //! Some can be run with a seeded bug, which they must notice.
+#![cfg(feature = "suites")]
 
 mod garbage;
 mod place;

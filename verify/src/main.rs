@@ -2,9 +2,15 @@
 //! them for minutes.
 
 mod crash;
+#[cfg_attr(
+    not(feature = "torture"),
+    expect(dead_code, reason = "torture does more with a line than a sweep")
+)]
 mod line;
 mod process;
+#[cfg(feature = "torture")]
 mod random;
+#[cfg(feature = "torture")]
 mod torture;
 
 use std::io::{self, Write};
@@ -13,6 +19,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::process::Broken;
+#[cfg(feature = "torture")]
 use crate::torture::{TortureArgs, WorkerArgs};
 
 /// Kills, stops and tortures crossdock's operations, and judges what is left.
@@ -42,6 +49,7 @@ enum Verb {
         /// Sweep only operations whose name contains this.
         filter: Option<String>,
     },
+    #[cfg(feature = "torture")]
     /// Lets processes work, kills and stops them at random, and balances their ledger.
     ///
     /// Workers at one segment are killed and restarted, and stopped and let go on. At `locks` they
@@ -65,6 +73,7 @@ enum Verb {
     /// With the variable `CROSSDOCK_TORTURE_BUG` they do something wrong, which must be noticed. No
     /// process may be stuck or listed. Exits with 1 otherwise.
     Torture(TortureArgs),
+    #[cfg(feature = "torture")]
     /// One process of `torture`, which starts it.
     #[command(hide = true)]
     Worker(WorkerArgs),
@@ -77,7 +86,9 @@ fn main() -> ExitCode {
             crash::sweep::THIN.store(thin, std::sync::atomic::Ordering::Relaxed);
             crash::run(full, filter.as_deref())
         }
+        #[cfg(feature = "torture")]
         Verb::Torture(args) => torture::run(&args),
+        #[cfg(feature = "torture")]
         Verb::Worker(args) => torture::work(args),
     };
     outcome.unwrap_or_else(|Broken(what)| {

@@ -276,6 +276,10 @@ pub(crate) fn wait_readable(fd: impl AsFd, patience: Duration) -> Rig<bool> {
 }
 
 /// poll(2) of nothing: lets `time` pass, or less when a signal comes.
+#[cfg_attr(
+    not(feature = "torture"),
+    expect(dead_code, reason = "a sweep waits for what happens")
+)]
 pub(crate) fn pause(time: Duration) -> Rig {
     let millis = u16::try_from(time.as_millis()).unwrap_or(u16::MAX);
     match poll(&mut [], PollTimeout::from(millis)) {
