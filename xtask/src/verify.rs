@@ -26,7 +26,14 @@ pub(crate) fn crash(full: bool, args: &[String]) -> Outcome {
 
 pub(crate) fn torture(what: &str, secs: u64, args: &[String]) -> Outcome {
     let mut command = cargo(VERIFY);
-    command.args(["torture", "--", "torture", what, "--secs", &secs.to_string()]);
+    command.args([
+        "torture",
+        "--",
+        "torture",
+        what,
+        "--secs",
+        &secs.to_string(),
+    ]);
     command.args(args);
     pass_through(command)
 }
