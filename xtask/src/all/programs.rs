@@ -29,10 +29,11 @@ const LONG: [&str; 7] = [
 /// What a test program is told by cargo; what xtask was told is about xtask.
 const TOLD: &str = "CARGO_MANIFEST_DIR";
 
-/// Builds all test programs and runs them, and the docs' examples. Most tests wait for other
-/// processes, so twice as many of a program run at once as there are processors, unless the
-/// caller's environment says otherwise. The command needs the feature `inspect` of the library, so
-/// these have it, and tests/inspect is among them.
+/// Builds all test programs and runs them, and the docs' examples: as many as there are processors,
+/// and so many tests of each, unless the caller's environment says otherwise. Most tests wait for
+/// other processes; with more of them at once, short tortures on a busy machine do not come to what
+/// is to be seen. The command needs the feature `inspect` of the library, so these have it, and
+/// tests/inspect is among them.
 pub(super) fn tests() -> Outcome {
     let mut programs = all_built(cargo(["test", "--workspace", "--no-run"]))?;
     programs.retain(|built| built.is_test);
@@ -77,7 +78,7 @@ fn passes(job: Option<&Built>) -> bool {
     };
     if env::var_os(THREADS).is_none() {
         let processors = available_parallelism().map_or(1, NonZeroUsize::get);
-        command.env(THREADS, (2 * processors).to_string());
+        command.env(THREADS, processors.to_string());
     }
     match watched(&mut command, LONGEST) {
         Ok(done) => {
