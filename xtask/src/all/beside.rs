@@ -87,7 +87,7 @@ fn collect(output: PipeReader, ended: &Sender<Ended>) {
     let mut said = String::new();
     let hand_over = |part: Option<Part>, said: &mut String| {
         let said = std::mem::take(said);
-        // Nobody waits for it any more where the other end has failed.
+        // Where the other end has failed, no part is waited for.
         let _ = ended.send(Ended { part, said });
     };
     for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
