@@ -5,7 +5,7 @@
 //! process n holds byte n - 1 from the beginning, and the byte locks alone say which processes
 //! live.
 
-pub(crate) mod specified;
+pub(crate) mod model;
 
 use core::convert::Infallible;
 use core::ops::Deref;

@@ -9,7 +9,7 @@ use crate::facade::model::{explore, explore_deaths, explore_two_deaths, is_byte_
 use crate::facade::{Deadline, Pace, Words, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::stage::specified::{Roles, Specified, explore_as_specified};
+use crate::participant::stage::model::{Roles, Specified, explore_as_specified};
 use crate::participant::stage::{KernelLiveness, StartWith, finish, players, start, tag};
 
 mutants! {

@@ -13,7 +13,7 @@ use crate::facade::{AtomicU64, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
 use crate::participant::endpoints::Endpoint;
-use crate::participant::stage::specified::judge;
+use crate::participant::stage::model::judge;
 use crate::participant::stage::{StartWith, WithHandles, finish, start, tag};
 
 mutants! {

@@ -14,7 +14,7 @@ use crate::facade::model::{
     explore_two_deaths, is_byte_locked, process, soft_fault_at,
 };
 use crate::facade::{Deadline, Words, mutants};
-use crate::participant::stage::specified::{Roles, Specified, explore_as_specified};
+use crate::participant::stage::model::{Roles, Specified, explore_as_specified};
 use crate::participant::stage::{KernelLiveness, Pair, StartWith, finish, players, start, tag};
 
 mutants! {

@@ -11,7 +11,7 @@ use crate::facade::model::{
 use crate::facade::{Deadline, Pace, Words, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::stage::specified::{Roles, Specified, explore_as_specified};
+use crate::participant::stage::model::{Roles, Specified, explore_as_specified};
 use crate::participant::stage::{ReapingLiveness, StartWith, finish, players, start, tag};
 
 mutants! {

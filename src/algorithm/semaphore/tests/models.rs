@@ -12,7 +12,7 @@ use crate::facade::model::{
 use crate::facade::{AtomicU32, Deadline, Pace, Words, mutants};
 use crate::participant::Liveness;
 use crate::participant::Tag;
-use crate::participant::stage::specified::{Roles, Specified, explore_as_specified};
+use crate::participant::stage::model::{Roles, Specified, explore_as_specified};
 use crate::participant::stage::{ReapingLiveness, StartWith, finish, players, start, tag};
 use crate::wait::on_event::EventWaitError;
 
