@@ -1,6 +1,6 @@
-//! What crossdock's primitives are held to, whatever is done to them: sequential specifications of
-//! what one process does (`spec`), and uses of a primitive while any bytes are written over it
-//! (`garbage`), which has all operations of each kind once.
+//! What crossdock's primitives are held to, whatever is done to them: what one process, its threads
+//! and its children do, beside a sequential specification (`suites`), and uses of a primitive while
+//! any bytes are written over it (`garbage`), which has all operations of each kind once.
 //!
 //! A suite is a function of some bytes, which say what is done. `cargo xtask fuzz` looks for bytes
 //! with which it panics, hangs or leaves its memory, and `tests/suites.rs` draws some at random.
@@ -9,44 +9,44 @@
 
 mod garbage;
 mod place;
-mod spec;
+mod suites;
 
 type Suite = fn(&[u8]);
 
 /// All suites, by the names of their fuzz targets.
 const SUITES: [(&str, Suite); 21] = [
     ("array", |data| garbage::run("array", data)),
-    ("atomic_array", spec::atomic_array::run),
-    ("barrier", |data| spec::barrier::run(data, false)),
+    ("atomic_array", suites::atomic_array::run),
+    ("barrier", |data| suites::barrier::run(data, false)),
     ("channel", garbage::channel::run),
-    ("condvar", |data| spec::condvar::run(data, false)),
-    ("event", |data| spec::event::run(data, false)),
+    ("condvar", |data| suites::condvar::run(data, false)),
+    ("event", |data| suites::event::run(data, false)),
     ("header", garbage::header::run),
     ("inspect", garbage::inspect::run),
     ("managers", |data| garbage::run("managers", data)),
     ("objects", |data| garbage::run("objects", data)),
-    ("objects_model", spec::objects::run),
-    ("promise", |data| spec::promise::run(data, false)),
+    ("objects_model", suites::objects::run),
+    ("promise", |data| suites::promise::run(data, false)),
     ("queue", |data| garbage::run("queue", data)),
-    ("reentrant", |data| spec::reentrant::run(data, false)),
+    ("reentrant", |data| suites::reentrant::run(data, false)),
     ("ring", |data| garbage::run("ring", data)),
     ("rwlock", |data| garbage::run("rwlock", data)),
-    ("semaphore", |data| spec::semaphore::run(data, false)),
+    ("semaphore", |data| suites::semaphore::run(data, false)),
     ("snapshot", |data| garbage::run("snapshot", data)),
     ("sync", |data| garbage::run("sync", data)),
     ("work", |data| garbage::run("work", data)),
-    ("work_model", |data| spec::work::run(data, false)),
+    ("work_model", |data| suites::work::run(data, false)),
 ];
 
 /// The same with a seeded bug, where there is one.
 const SEEDED: [(&str, Suite); 7] = [
-    ("barrier", |data| spec::barrier::run(data, true)),
-    ("condvar", |data| spec::condvar::run(data, true)),
-    ("event", |data| spec::event::run(data, true)),
-    ("promise", |data| spec::promise::run(data, true)),
-    ("reentrant", |data| spec::reentrant::run(data, true)),
-    ("semaphore", |data| spec::semaphore::run(data, true)),
-    ("work_model", |data| spec::work::run(data, true)),
+    ("barrier", |data| suites::barrier::run(data, true)),
+    ("condvar", |data| suites::condvar::run(data, true)),
+    ("event", |data| suites::event::run(data, true)),
+    ("promise", |data| suites::promise::run(data, true)),
+    ("reentrant", |data| suites::reentrant::run(data, true)),
+    ("semaphore", |data| suites::semaphore::run(data, true)),
+    ("work_model", |data| suites::work::run(data, true)),
 ];
 
 /// The names of all suites.

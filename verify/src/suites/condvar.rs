@@ -13,8 +13,8 @@ use crossdock_spec::lock::{OWNER_DIED, POISONED, State};
 use crossdock_spec::{Actor, Specification};
 
 use crate::place::input;
-use crate::spec::child::{PATIENCE, in_child, killed_with};
-use crate::spec::segment;
+use crate::suites::child::{PATIENCE, in_child, killed_with};
+use crate::suites::segment;
 
 /// The mutexes, the last of which is in another segment.
 const MUTEXES: usize = 3;

@@ -13,8 +13,8 @@ use crossdock_spec::promise::{ABANDONED, IS_SET, Op, State};
 use crossdock_spec::{Actor, Specification};
 
 use crate::place::input;
-use crate::spec::child::{PATIENCE, in_child, in_thread, killed_with};
-use crate::spec::segment;
+use crate::suites::child::{PATIENCE, in_child, in_thread, killed_with};
+use crate::suites::segment;
 
 /// Three words, so that a half-written value would be seen.
 type Value = [u64; 3];

@@ -7,8 +7,8 @@ use crossdock::segment::Fault;
 use crossdock::sync::{Barrier, BarrierError, BarrierOptions, BarrierTimeoutError, OnDeath, Party};
 
 use crate::place::{NAME, input};
-use crate::spec::child::{PATIENCE, forked, in_child, killed_with, until};
-use crate::spec::segment;
+use crate::suites::child::{PATIENCE, forked, in_child, killed_with, until};
+use crate::suites::segment;
 
 /// What a wait must say: whether all are released, or why not.
 type Expected = Result<(), BarrierTimeoutError>;

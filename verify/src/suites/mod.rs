@@ -1,4 +1,4 @@
-//! Sequential specifications: what a primitive is when one process does one thing after the other,
+//! Primitives beside what they are specified to be, when one process does one thing after the other
 //! while children and threads of it do what it says.
 
 pub(crate) mod atomic_array;

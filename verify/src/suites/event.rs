@@ -11,8 +11,8 @@ use crossdock_spec::event::{Op, State};
 use crossdock_spec::{Actor, Specification};
 
 use crate::place::input;
-use crate::spec::child::{PATIENCE, in_child, killed_with, sleeps, this_thread, until};
-use crate::spec::segment;
+use crate::suites::child::{PATIENCE, in_child, killed_with, sleeps, this_thread, until};
+use crate::suites::segment;
 
 const EVENTS: usize = 2;
 

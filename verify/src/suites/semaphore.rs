@@ -14,8 +14,8 @@ use crossdock_spec::semaphore::{CLOSED, NO_ROOM, OUT_OF_RANGE, Op, State};
 use crossdock_spec::{Actor, Specification};
 
 use crate::place::{NAME, input};
-use crate::spec::child::{PATIENCE, in_child, in_thread, killed_with};
-use crate::spec::segment;
+use crate::suites::child::{PATIENCE, in_child, in_thread, killed_with};
+use crate::suites::segment;
 
 /// Permits in the hands of this process.
 enum Held<'s> {
