@@ -40,9 +40,6 @@ enum Verb {
         #[arg(long)]
         quick: bool,
     },
-    /// The parts of `test` that run beside the others; `test` starts it.
-    #[command(hide = true, name = all::beside::VERB)]
-    Beside,
     /// Counts what the hot paths execute; they must not have grown. Needs valgrind.
     Counts {
         /// Write what is counted to `benches/counts.txt`, as the figures from now on.
@@ -136,7 +133,6 @@ fn main() -> ExitCode {
     // A wrong call ends inside `parse`, with 2.
     let outcome = match Cli::parse().verb {
         Verb::Test { quick } => all::test(quick),
-        Verb::Beside => all::beside(),
         Verb::Counts { save } => counts::counts(save),
         Verb::Models {
             full,

@@ -16,9 +16,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::run::{Watched, at_once, built, cargo, shown, watched};
+use crate::run::{Watched, built, cargo, shown, watched};
 use crate::{Failed, Outcome, root};
 use output::Mutant;
 
@@ -309,4 +310,19 @@ fn ended(done: &Watched) -> &'static str {
     } else {
         "its time was up"
     }
+}
+
+/// Does `work` for each item, as many at once as there are cores.
+fn at_once<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let cores = thread::available_parallelism().map_or(2, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..cores.min(items.len()) {
+            scope.spawn(|| {
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    work(item);
+                }
+            });
+        }
+    });
 }

@@ -7,7 +7,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -67,29 +66,7 @@ pub(crate) fn pass_through(mut command: Command) -> Outcome {
 }
 
 /// Has cargo build one program, and says where it is.
-pub(crate) fn built(command: Command) -> Result<PathBuf, Failed> {
-    let line = shown(&command);
-    let program = all_built(command)?.into_iter().next();
-    program.map(|built| built.program).ok_or_else(|| {
-        eprintln!("xtask: {line} named no program");
-        Failed::Check
-    })
-}
-
-/// A program that cargo has built.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Built {
-    pub(crate) program: PathBuf,
-    /// The file that it begins with, from the workspace's root.
-    pub(crate) source: PathBuf,
-    /// The folder of its package.
-    pub(crate) package: PathBuf,
-    /// Whether it is a test program, and not one that tests start.
-    pub(crate) is_test: bool,
-}
-
-/// Has cargo build programs, and says where they are.
-pub(crate) fn all_built(mut command: Command) -> Result<Vec<Built>, Failed> {
+pub(crate) fn built(mut command: Command) -> Result<PathBuf, Failed> {
     command
         .arg("--message-format=json-render-diagnostics")
         .stdin(Stdio::null())
@@ -103,35 +80,20 @@ pub(crate) fn all_built(mut command: Command) -> Result<Vec<Built>, Failed> {
         return Err(Failed::Check);
     }
     let messages = String::from_utf8_lossy(&built.stdout);
-    Ok(messages.lines().filter_map(program).collect())
-}
-
-/// The program, if this message of cargo's names one.
-fn program(message: &str) -> Option<Built> {
-    if !message.contains(r#""reason":"compiler-artifact""#) {
-        return None;
-    }
-    let (_, profile) = message.split_once(r#""profile":{"#)?;
-    let (profile, _) = profile.split_once('}')?;
-    let source = PathBuf::from(text(message, "src_path")?);
-    let manifest = PathBuf::from(text(message, "manifest_path")?);
-    let package = manifest.parent()?.to_owned();
-    let shown = root().canonicalize().ok().and_then(|root| {
-        let inside = source.strip_prefix(root).ok()?;
-        Some(inside.to_owned())
-    });
-    Some(Built {
-        program: root().join(text(message, "executable")?),
-        source: shown.unwrap_or(source),
-        package,
-        is_test: profile.contains(r#""test":true"#),
+    let path = messages.lines().find_map(executable);
+    path.map(|path| root().join(path)).ok_or_else(|| {
+        eprintln!("xtask: {} named no program", shown(&command));
+        Failed::Check
     })
 }
 
-/// The text that a message gives for a key, if it does.
-fn text(message: &str, key: &str) -> Option<String> {
-    let (_, text) = message.split_once(&format!(r#""{key}":""#))?;
-    let mut chars = text.chars();
+/// The path of the program, if this message of cargo's names one.
+fn executable(message: &str) -> Option<String> {
+    if !message.contains(r#""reason":"compiler-artifact""#) {
+        return None;
+    }
+    let (_, path) = message.split_once(r#""executable":""#)?;
+    let mut chars = path.chars();
     let mut plain = String::new();
     loop {
         match chars.next()? {
@@ -216,21 +178,6 @@ fn killed(
     })
 }
 
-/// Does `work` for each item, as many at once as there are processors.
-pub(crate) fn at_once<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
-    let next = AtomicUsize::new(0);
-    let processors = thread::available_parallelism().map_or(2, usize::from);
-    thread::scope(|scope| {
-        for _ in 0..processors.min(items.len()) {
-            scope.spawn(|| {
-                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    work(item);
-                }
-            });
-        }
-    });
-}
-
 /// Reads a pipe to its end on a thread, and sends all of it at once.
 fn collect(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel();
@@ -270,21 +217,13 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_found_among_cargos_messages() {
-        let artifact = r#"{"reason":"compiler-artifact","manifest_path":"/a/Cargo.toml","target":{"src_path":"/a/tests/b.rs","test":true},"profile":{"opt-level":"0","test":false},"executable":"/a \"b\"/c","fresh":true}"#;
-        let found = Built {
-            program: PathBuf::from(r#"/a "b"/c"#),
-            source: PathBuf::from("/a/tests/b.rs"),
-            package: PathBuf::from("/a"),
-            is_test: false,
-        };
-        assert_eq!(program(artifact), Some(found));
-        let test = artifact.replace(r#""test":false"#, r#""test":true"#);
-        assert!(program(&test).is_some_and(|found| found.is_test));
-        let library = artifact.replace(r#""/a \"b\"/c""#, "null");
-        assert_eq!(program(&library), None);
+    fn the_test_binary_is_found_among_cargos_messages() {
+        let artifact = r#"{"reason":"compiler-artifact","executable":"/a \"b\"/c","fresh":true}"#;
+        assert_eq!(executable(artifact).as_deref(), Some(r#"/a "b"/c"#));
+        let library = r#"{"reason":"compiler-artifact","executable":null,"fresh":true}"#;
+        assert_eq!(executable(library), None);
         assert_eq!(
-            program(r#"{"reason":"build-finished","success":true}"#),
+            executable(r#"{"reason":"build-finished","success":true}"#),
             None
         );
     }

@@ -14,11 +14,11 @@ use crate::crash::trail::Trail;
 use crate::crash::victim::{Step, Victim, exit_code, resume};
 use crate::process::{Broken, PANICKED, Rig, take_served_by_slice, watch_over};
 
-/// Whether those of more than [`VERY_FEW_STEPS`] are killed at every fourth of the steps between
+/// Whether those of more than [`VERY_FEW_STEPS`] are killed at every fifth of the steps between
 /// changes.
 pub(crate) static THIN: AtomicBool = AtomicBool::new(false);
 const VERY_FEW_STEPS: usize = 150;
-const STRIDE: usize = 4;
+const STRIDE: usize = 5;
 /// How long a survivor may take: thousands of slices of a waiter, since a busy machine may leave
 /// one without a processor for seconds.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
