@@ -125,7 +125,7 @@ impl Job for Field {
             faults.push(format!("{} chunks are held", self.array.chunks_left()));
         }
         if finished == 0 {
-            faults.push("nothing was done".into());
+            faults.push("too little was done".into());
         }
         Ok(format!(
             "{finished} chunks in {made} rounds, {told} deaths at a chunk told, {} reads, {} writes",

@@ -238,7 +238,9 @@ impl Job for Growth {
         }
         let (added, filled) = (self.added.load(), self.filled.load());
         if filled == 0 {
-            tally.faults.push("no object was filled".into());
+            tally
+                .faults
+                .push("too little was done: no object was filled".into());
         }
         Ok(format!("{added} values added, {filled} objects filled"))
     }

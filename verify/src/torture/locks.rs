@@ -101,7 +101,7 @@ impl Job for Locks {
         let [left, right] = &self.pair;
         faults.extend(apart("the pair", left.load(), right.load(), kills));
         if total == 0 {
-            faults.push("nothing was done".into());
+            faults.push("too little was done".into());
         }
         Ok(format!(
             "{total} operations, {} repairs",

@@ -92,7 +92,7 @@ impl Job for Managers {
         }
         let created = self.created.load();
         if created == 0 {
-            tally.faults.push("nothing was done".into());
+            tally.faults.push("too little was done".into());
         }
         Ok(format!("{created} objects created"))
     }

@@ -107,7 +107,7 @@ impl Job for Meetings {
             ));
         }
         if taken == 0 || leaders == 0 {
-            faults.push("nothing was taken, or no step passed".into());
+            faults.push("too little was done: nothing was taken, or no step passed".into());
         }
         let barrier = &self.barrier;
         barrier.reset()?;

@@ -89,7 +89,7 @@ impl Job for Objects {
             }
         }
         if all == 0 {
-            tally.faults.push("nothing was done".into());
+            tally.faults.push("too little was done".into());
         }
         // A change clears up, if the last writer was killed.
         self.dict.clear()?;

@@ -90,7 +90,7 @@ impl Job for Sharing {
         }
         let held = self.held.load();
         if held == 0 || consumed == 0 {
-            faults.push("no permit was held, or no signal consumed".into());
+            faults.push("too little was done: no permit was held, or no signal consumed".into());
         }
         Ok(format!("{held} permits held, {consumed} signals consumed"))
     }

@@ -95,7 +95,7 @@ impl Job for Library {
             faults.push(format!("the lock is left as {:?}", self.book));
         }
         if reads == 0 || writes == 0 {
-            faults.push("nothing was read, or nothing written".into());
+            faults.push("too little was done: nothing was read, or nothing written".into());
         }
         let repairs = self.repairs.load();
         Ok(format!("{reads} reads, {writes} writes, {repairs} repairs"))

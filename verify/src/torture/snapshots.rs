@@ -431,7 +431,10 @@ impl Gallery {
             Err(error) => return Some(format!("line {line}: the role is lost: {error}")),
         };
         let [least, most] = [&known.published, &known.intended].map(|w| w.load(Ordering::Acquire));
-        if !(least..=most).contains(&version) || version == 0 {
+        if version == 0 && least == 0 {
+            return Some(format!("too little was done: line {line} has no version"));
+        }
+        if !(least..=most).contains(&version) {
             return Some(format!(
                 "line {line}: version {version} is the last, of {least} to {most}"
             ));
@@ -468,7 +471,9 @@ pub(crate) fn run(args: &TortureArgs, mut random: Random) -> Rig<Report> {
         gallery.sum(|desk| &desk.reads),
     );
     if reads == 0 {
-        tally.faults.push("no process has read anything".into());
+        tally
+            .faults
+            .push("too little was done: no process has read anything".into());
     }
     Ok(Report {
         what: Gallery::NAME,

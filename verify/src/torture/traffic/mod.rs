@@ -189,7 +189,7 @@ fn rounds<T: Traffic>(
         faults.extend(wrong(drained));
         let balance = traffic.audit();
         if balance.done == 0 {
-            faults.push("nothing was done".into());
+            faults.push("too little was done".into());
         }
         traffic.ledger().turn_over()?;
         tally.faults.extend(balance.faults.iter().cloned());
