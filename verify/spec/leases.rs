@@ -182,11 +182,8 @@ impl Specification for State {
         if ops.is_empty() {
             ops.push(op);
         }
-        let outcome = |op| {
-            let mut next = self.clone();
-            Some((next.apply(op, by)?, next))
-        };
-        ops.into_iter().filter_map(outcome).collect()
+        let outcomes = ops.into_iter().filter_map(|op| self.outcome(op, by));
+        outcomes.collect()
     }
 
     fn apply(&mut self, op: Op, by: Actor) -> Option<u8> {

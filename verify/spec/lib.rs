@@ -60,10 +60,13 @@ pub trait Specification: Clone + Default + PartialEq + fmt::Debug {
 
     /// All that an operation of a process may come to, where that is not one thing.
     fn choices(&self, op: Self::Op, by: Actor) -> Vec<(u8, Self)> {
+        self.outcome(op, by).into_iter().collect()
+    }
+
+    /// What an operation of a process returns, and what it leaves; `None` if it blocks.
+    fn outcome(&self, op: Self::Op, by: Actor) -> Option<(u8, Self)> {
         let mut next = self.clone();
-        let returned = next.apply(op, by);
-        let choice = returned.map(|returned| (returned, next));
-        choice.into_iter().collect()
+        Some((next.apply(op, by)?, next))
     }
 
     /// A process dies.
