@@ -183,12 +183,20 @@ loom::lazy_static! {
 /// after the unwinding: loom's `Arc` lets others run when it is dropped, and to std they all run
 /// on the thread that is panicking, which poisons their mutexes.
 pub(crate) fn process<R>(id: u32, death: Option<u32>, body: impl Fn() -> R) -> bool {
+    let returned = StdCell::new(None);
+    let survived = process_of(id, death, &|| returned.set(Some(body())));
+    drop(returned);
+    survived
+}
+
+/// [`process`], which is built once.
+fn process_of(id: u32, death: Option<u32>, body: &dyn Fn()) -> bool {
     STEPS_LEFT.with(|left| left.set(death));
     RUNNING.with(|running| running.set(id));
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&body));
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
     STEPS_LEFT.with(|left| left.set(None));
     match outcome {
-        Ok(_) => true,
+        Ok(()) => true,
         Err(cause) if cause.is::<Killed>() => {
             for byte in &KERNEL.bytes {
                 // The kernel drops a lock after the last store of its holder: Release.

@@ -36,7 +36,13 @@ pub(crate) fn start<R>(
     death: Option<u32>,
     body: impl Fn() -> R + 'static,
 ) -> JoinHandle<bool> {
-    loom::thread::spawn(move || process(id, death, body))
+    spawn(Box::new(move || process(id, death, &body)))
+}
+
+/// Starts a thread. Of what loom makes of one there is one copy, and not one for each process of
+/// each model, which took a good part of the time of the build.
+fn spawn(body: Box<dyn FnOnce() -> bool>) -> JoinHandle<bool> {
+    loom::thread::spawn(body)
 }
 
 /// A fixture whose processes act by handles.

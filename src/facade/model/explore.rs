@@ -1,7 +1,7 @@
 //! How models are explored: every interleaving within a bound, and a death at every step.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use super::{DEATHS, DEATHS_OF, SOFT_FAULTS};
 
@@ -43,25 +43,31 @@ pub(crate) fn explore_at_least(
     preemptions: usize,
     body: impl Fn() + Sync + Send + 'static,
 ) -> Explored {
-    explore_within("", |bound| bound.max(preemptions), body)
+    explore_within("", &|bound| bound.max(preemptions), Arc::new(body))
 }
 
 /// As [`explore`], with one preemption fewer: for three that block, each of which multiplies the
 /// interleavings.
 pub(crate) fn explore_one_less(body: impl Fn() + Sync + Send + 'static) -> Explored {
-    explore_within("", |bound| bound.saturating_sub(1), body)
+    explore_within("", &one_less, Arc::new(body))
 }
 
-/// `part` says which part of the model it is, after a comma, or is empty.
+fn one_less(bound: usize) -> usize {
+    bound.saturating_sub(1)
+}
+
+/// `part` says which part of the model it is, after a comma, or is empty. This is built once, and
+/// what loom does with a model with it, not once for each model: that would take longer than what
+/// the models themselves are.
 fn explore_within(
     part: &str,
-    limit: impl Fn(usize) -> usize,
-    body: impl Fn() + Sync + Send + 'static,
+    limit: &dyn Fn(usize) -> usize,
+    body: Arc<dyn Fn() + Sync + Send>,
 ) -> Explored {
     DEATHS.store(0, Relaxed);
     DEATHS_OF.iter().for_each(|deaths| deaths.store(0, Relaxed));
     SOFT_FAULTS.store(0, Relaxed);
-    let runs = std::sync::Arc::new(AtomicU64::new(0));
+    let runs = Arc::new(AtomicU64::new(0));
     let counted = runs.clone();
     let mut builder = loom::model::Builder::new();
     builder.max_branches = 20_000;
@@ -84,46 +90,47 @@ fn explore_within(
 }
 
 /// Explores `body(None)` and then `body(Some(k))` for every step k at which its victim can die.
-pub(crate) fn explore_deaths(body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static) {
+pub(crate) fn explore_deaths(body: impl Fn(Option<u32>) + Sync + Send + 'static) {
     explore_deaths_at_least(0, body);
 }
 
 /// As [`explore_deaths`], with `preemptions` at least.
 pub(crate) fn explore_deaths_at_least(
     preemptions: usize,
-    body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
+    body: impl Fn(Option<u32>) + Sync + Send + 'static,
 ) {
-    explore_deaths_within(|bound| bound.max(preemptions), body);
+    explore_steps(
+        ["", "killed"],
+        &|bound| bound.max(preemptions),
+        Arc::new(body),
+    );
 }
 
 /// As [`explore_deaths`], with one preemption fewer: for a victim of many steps beside two others.
-pub(crate) fn explore_deaths_one_less(body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static) {
-    explore_deaths_within(|bound| bound.saturating_sub(1), body);
+pub(crate) fn explore_deaths_one_less(body: impl Fn(Option<u32>) + Sync + Send + 'static) {
+    explore_steps(["", "killed"], &one_less, Arc::new(body));
 }
 
 /// Explores `body(Some(k))` for every step k before which its process can be
 /// [stopped](super::stopped_process). `part` says which part of the model it is, after a comma.
-pub(crate) fn explore_stops(part: &str, body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static) {
-    explore_steps([part, "stopped"], |bound| bound, body);
-}
-
-fn explore_deaths_within(
-    limit: impl Fn(usize) -> usize,
-    body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
-) {
-    explore_steps(["", "killed"], limit, body);
+pub(crate) fn explore_stops(part: &str, body: impl Fn(Option<u32>) + Sync + Send + 'static) {
+    explore_steps([part, "stopped"], &|bound| bound, Arc::new(body));
 }
 
 fn explore_steps(
     [part, what]: [&str; 2],
-    limit: impl Fn(usize) -> usize,
-    body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static,
+    limit: &dyn Fn(usize) -> usize,
+    body: Arc<dyn Fn(Option<u32>) + Sync + Send>,
 ) {
-    explore_within(&format!("{part}, not {what}"), &limit, move || body(None));
+    let at = |k| {
+        let body = body.clone();
+        Arc::new(move || body(k))
+    };
+    explore_within(&format!("{part}, not {what}"), limit, at(None));
     for k in 0.. {
         assert!(k < 500, "the victim never survives");
         let part = format!("{part}, {what} before step {k}");
-        let explored = explore_within(&part, &limit, move || body(Some(k)));
+        let explored = explore_within(&part, limit, at(Some(k)));
         if explored.deaths == 0 {
             assert!(k > 0, "the victim has no step to die at");
             return;
@@ -136,7 +143,11 @@ fn explore_steps(
 /// fewer.
 ///
 /// Neither has more than 60 steps, so that the pairs stay few; 20 are better.
-pub(crate) fn explore_two_deaths(body: impl Fn([Option<u32>; 2]) + Copy + Sync + Send + 'static) {
+pub(crate) fn explore_two_deaths(body: impl Fn([Option<u32>; 2]) + Sync + Send + 'static) {
+    two_deaths(Arc::new(body));
+}
+
+fn two_deaths(body: Arc<dyn Fn([Option<u32>; 2]) + Sync + Send>) {
     const MOST: u32 = 60;
     let (apart, fewer) = if every_pair() {
         (1, 0)
@@ -144,11 +155,15 @@ pub(crate) fn explore_two_deaths(body: impl Fn([Option<u32>; 2]) + Copy + Sync +
         (PAIRS_APART, 1)
     };
     let limit = move |bound: usize| bound.saturating_sub(fewer);
+    let at = |pair| {
+        let body = body.clone();
+        Arc::new(move || body(pair))
+    };
     let mut both = 0;
     for k in 0.. {
         assert!(k < MOST, "process 1 never survives");
         let one = format!(", process 1 killed before step {k}");
-        let explored = explore_within(&one, limit, move || body([Some(k), None]));
+        let explored = explore_within(&one, &limit, at([Some(k), None]));
         if explored.deaths_of[0] == 0 {
             assert!(both > 0, "no two processes die");
             return;
@@ -156,7 +171,7 @@ pub(crate) fn explore_two_deaths(body: impl Fn([Option<u32>; 2]) + Copy + Sync +
         for j in (k % apart..).step_by(apart as usize) {
             assert!(j < MOST, "process 2 never survives");
             let two = format!("{one}, process 2 before step {j}");
-            let explored = explore_within(&two, limit, move || body([Some(k), Some(j)]));
+            let explored = explore_within(&two, &limit, at([Some(k), Some(j)]));
             if explored.deaths_of[1] == 0 {
                 break;
             }
@@ -166,11 +181,16 @@ pub(crate) fn explore_two_deaths(body: impl Fn([Option<u32>; 2]) + Copy + Sync +
 }
 
 /// Explores `body(k)` for every k at which an operation can fail without cause.
-pub(crate) fn explore_soft_faults(body: impl Fn(Option<u32>) + Copy + Sync + Send + 'static) {
+pub(crate) fn explore_soft_faults(body: impl Fn(Option<u32>) + Sync + Send + 'static) {
+    soft_faults(Arc::new(body));
+}
+
+fn soft_faults(body: Arc<dyn Fn(Option<u32>) + Sync + Send>) {
     for k in 0.. {
         assert!(k < 500, "soft faults never end");
         let part = format!(", soft fault {k}");
-        let explored = explore_within(&part, |bound| bound, move || body(Some(k)));
+        let body = body.clone();
+        let explored = explore_within(&part, &|bound| bound, Arc::new(move || body(Some(k))));
         if explored.soft_faults == 0 {
             assert!(k > 0, "no operation can fail without cause");
             return;

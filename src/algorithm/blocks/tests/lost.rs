@@ -183,7 +183,9 @@ fn model_blocks_a_reaped_writers_single_value_is_kept_or_never_there() {
 /// Hunts: a key that a reaped process takes from its successor, or brings back.
 #[test]
 fn model_blocks_a_reaped_writers_key_is_kept_or_never_there() {
-    let update: Change = |shared, id| drop(shared.put(id, &FIRST, 2));
+    let update: Change = |shared, id| {
+        let _ = shared.put(id, &FIRST, 2);
+    };
     let insert: Change = |shared, id| {
         let put = shared.put(id, &OTHER, 9);
         assert!(id == 1 || put.is_ok(), "{put:?}");
@@ -192,7 +194,9 @@ fn model_blocks_a_reaped_writers_key_is_kept_or_never_there() {
         let removed = shared.remove(id, &FIRST);
         assert!(id == 1 || removed.is_ok(), "{removed:?}");
     };
-    let clear: Change = |shared, id| drop(shared.write(id, |writer| writer.clear()));
+    let clear: Change = |shared, id| {
+        let _ = shared.write(id, |writer| writer.clear());
+    };
     let rebuild: Change = |shared, id| {
         let rebuilt = shared.write(id, |writer| writer.rebuild());
         assert!(id == 1 || rebuilt.is_ok(), "{rebuilt:?}");
@@ -233,8 +237,12 @@ fn model_blocks_a_reaped_writers_list_is_its_successors() {
         let pushed = shared.push(id, 5 + u64::from(id));
         assert!(id == 1 || pushed.is_ok(), "{pushed:?}");
     };
-    let pop: Change = |shared, id| drop(shared.pop(id));
-    let set: Change = |shared, id| drop(shared.set(id, 4));
+    let pop: Change = |shared, id| {
+        let _ = shared.pop(id);
+    };
+    let set: Change = |shared, id| {
+        let _ = shared.set(id, 4);
+    };
     let put_first: Change = |shared, id| {
         let put = shared.put_first(id, 3);
         assert!(id == 1 || put.is_ok(), "{put:?}");
@@ -285,7 +293,9 @@ fn model_blocks_a_waiter_that_was_reaped_as_it_swept_loses_no_block() {
         assert!(shared.store(id, 3).is_ok());
     };
     let state = |shared: &Shared| shared.object.load();
-    let reaped: Change = |shared, id| drop(shared.store(id, 2));
+    let reaped: Change = |shared, id| {
+        let _ = shared.store(id, 2);
+    };
     let changes = [
         ("sweeps, stores", [dies_as_owner, sweep, store, again]),
         ("stores, waits", [NOTHING, reaped, sweep_and_store, again]),
@@ -321,7 +331,7 @@ fn model_blocks_a_reaped_writer_makes_no_list_longer() {
     explore_one_less(|| {
         let shared = Shared::open(Shape::List);
         finish([
-            shared.start(1, None, |lost| drop(lost.push(1, 5))),
+            shared.start(1, None, |lost| lost.push(1, 5)),
             shared.start(2, None, |other| {
                 other.reap();
                 // An error, if what was pushed has the only other block.
