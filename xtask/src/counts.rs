@@ -16,7 +16,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::run::{built, cargo, shown, watched};
+use crate::run::{AS_COMMAND, at_once, built, cargo, shown, watched};
 use crate::{Failed, Outcome, root};
 use figures::{Cost, Figures};
 
@@ -56,18 +56,12 @@ pub(crate) fn counts(save: bool) -> Outcome {
         }
         None => {}
     }
-    let program = built(cargo([
-        "build",
-        "--release",
-        "-p",
-        "benches",
-        "--no-default-features",
-        "--bin",
-        "counts",
-    ]))?;
+    let mut build = cargo(AS_COMMAND);
+    build.args(["-p", "benches", "--bin", "counts"]);
+    let program = built(build)?;
     let counted = Figures {
         rustc: rustc()?,
-        paths: all_paths(&program)?,
+        paths: all_paths(&program, save)?,
     };
     if save {
         return written(&counted);
@@ -155,15 +149,19 @@ fn output(command: &mut Command) -> Result<String, Failed> {
     }
 }
 
-/// Counts each path, twice: what differs is no count.
-fn all_paths(program: &Path) -> Result<Vec<(String, Cost)>, Failed> {
+/// Counts each path; `twice`, since what differs is no count that could be kept.
+fn all_paths(program: &Path, twice: bool) -> Result<Vec<(String, Cost)>, Failed> {
     let listing = output(&mut Command::new(program))?;
     let Some((operations, names)) = figures::listing(&listing) else {
         return failed(&format!("{} lists no paths:\n{listing}", program.display()));
     };
-    let mut paths = Vec::new();
-    for name in names {
-        let (first, second) = (one_path(program, name)?, one_path(program, name)?);
+    let counted = at_once(&names, |name| {
+        let first = one_path(program, name)?;
+        let second = if twice {
+            one_path(program, name)?
+        } else {
+            first
+        };
         if first != second {
             return failed(&format!(
                 "{name} costs something else each time: {first:?}, then {second:?}"
@@ -174,9 +172,9 @@ fn all_paths(program: &Path) -> Result<Vec<(String, Cost)>, Failed> {
                 "{name}: callgrind found no function {COUNTED}::{name}"
             ));
         }
-        paths.push((name.to_owned(), first.each(operations)));
-    }
-    Ok(paths)
+        Ok(((*name).to_owned(), first.each(operations)))
+    });
+    counted.into_iter().collect()
 }
 
 /// What all counted operations of a path cost together.

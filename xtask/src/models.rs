@@ -16,10 +16,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::run::{Watched, built, cargo, shown, watched};
+use crate::run::{Watched, at_once, built, cargo, shown, watched};
 use crate::{Failed, Outcome, root};
 use output::Mutant;
 
@@ -41,7 +40,7 @@ const BUILT_FAST: [&str; 8] = [
     "package.scoped-tls.opt-level=3",
     "package.tracing.opt-level=3",
     "package.tracing-core.opt-level=3",
-    "package.crossdock.opt-level=1",
+    "package.crossdock.opt-level=2",
     "package.crossdock.codegen-units=64",
 ];
 /// Both processes of a model of two deaths die at every pair of steps.
@@ -310,19 +309,4 @@ fn ended(done: &Watched) -> &'static str {
     } else {
         "its time was up"
     }
-}
-
-/// Does `work` for each item, as many at once as there are cores.
-fn at_once<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
-    let next = AtomicUsize::new(0);
-    let cores = thread::available_parallelism().map_or(2, usize::from);
-    thread::scope(|scope| {
-        for _ in 0..cores.min(items.len()) {
-            scope.spawn(|| {
-                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    work(item);
-                }
-            });
-        }
-    });
 }

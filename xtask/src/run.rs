@@ -6,8 +6,9 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,16 @@ use crate::{Failed, Outcome, root};
 
 /// Whether cargo keeps what makes the next build of the same code faster.
 const INCREMENTAL: &str = "CARGO_INCREMENTAL";
+
+/// Builds an optimised program beside the command, with as little as can be: the library has the
+/// features that it has there, and is built once for all of them.
+pub(crate) const AS_COMMAND: [&str; 5] = [
+    "build",
+    "--release",
+    "--no-default-features",
+    "-p",
+    "crossdock-cli",
+];
 
 /// cargo, the one that runs us, at the root of the workspace.
 pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
@@ -178,6 +189,31 @@ fn killed(
     })
 }
 
+/// Does `work` for each item, as many at once as there are processors; what came of each, in the order
+/// of the items.
+pub(crate) fn at_once<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(items.len()));
+    let processors = thread::available_parallelism().map_or(2, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..processors.min(items.len()) {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(at) else { break };
+                    let result = work(item);
+                    done.lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push((at, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_unstable_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
 /// Reads a pipe to its end on a thread, and sends all of it at once.
 fn collect(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel();
@@ -214,6 +250,19 @@ mod tests {
         let done = shell("echo begun; exec sleep 600", Duration::from_millis(100));
         assert!(done.status.is_none());
         assert_eq!(done.output, "begun\n");
+    }
+
+    #[test]
+    fn what_is_done_at_once_comes_back_in_order() {
+        let items: Vec<u32> = (0..100).collect();
+        let squares = at_once(&items, |item| item * item);
+        assert!(
+            squares
+                .iter()
+                .copied()
+                .eq(items.iter().map(|item| item * item))
+        );
+        assert!(at_once(&[], |item: &u32| *item).is_empty());
     }
 
     #[test]
