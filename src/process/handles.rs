@@ -77,6 +77,15 @@ impl TransferScope {
         })))
     }
 
+    /// Ends the transfer of a value; the error is that of a handle, if there was one.
+    fn left_with<T>(self, value: Result<T, ValueError>) -> Result<T, CodecError> {
+        let transfer = self.leave();
+        match value {
+            Ok(value) => Ok(value),
+            Err(error) => Err(error_of(error, transfer)),
+        }
+    }
+
     fn leave(self) -> Option<Transfer> {
         // The drop of `self` makes the previous transfer the current one again.
         TRANSFER.take()
@@ -112,9 +121,17 @@ pub(super) fn encode_result<T: Serialize>(value: &T) -> Result<Encoded, CodecErr
 }
 
 fn encode<T: Serialize>(value: &T, ends: EndList) -> Result<Encoded, CodecError> {
+    encode_by(&mut || codec::encode(value), ends)
+}
+
+/// As [`encode`], of a value that `encode` encodes. What does not depend on the type is built once.
+fn encode_by(
+    encode: &mut dyn FnMut() -> Result<Vec<u8>, ValueError>,
+    ends: EndList,
+) -> Result<Encoded, CodecError> {
     let segments = Vec::new();
     let scope = TransferScope::enter(TransferSlots::Sending { segments, ends });
-    let bytes = codec::encode(value);
+    let bytes = encode();
     match (bytes, scope.leave()) {
         (
             Ok(bytes),
@@ -203,12 +220,17 @@ impl<'a> Received<'a> {
     /// Decodes the value. Segments that no handle refers to are closed, and ends that no handle is
     /// of are given up.
     pub(super) fn decode<T: DeserializeOwned>(self) -> Result<T, CodecError> {
+        let (bytes, scope) = self.into_scope();
+        let value = codec::decode(bytes);
+        scope.left_with(value)
+    }
+
+    /// Makes the value's transfer the current one.
+    fn into_scope(self) -> (&'a [u8], TransferScope) {
         let ends = self.ends.into_iter().map(Some).collect();
         let slots = self.slots;
         let scope = TransferScope::enter(TransferSlots::Receiving { slots, ends });
-        let value = codec::decode(self.value);
-        let transfer = scope.leave();
-        value.map_err(|error| error_of(error, transfer))
+        (self.value, scope)
     }
 }
 
@@ -332,8 +354,7 @@ fn decode_handles<T: DeserializeOwned>(bytes: &[u8], known: &[Segment]) -> Resul
     let ends = Vec::new();
     let scope = TransferScope::enter(TransferSlots::Receiving { slots, ends });
     let value = codec::decode_plain(bytes);
-    let transfer = scope.leave();
-    value.map_err(|error| error_of(error, transfer))
+    scope.left_with(value)
 }
 
 fn error_of(error: ValueError, transfer: Option<Transfer>) -> CodecError {

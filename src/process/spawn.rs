@@ -220,7 +220,8 @@ fn start_at<A: Serialize, R>(
     entry: Trampoline,
     args: &A,
 ) -> Result<Process<R>, SpawnError> {
-    let begun = begin_at(options, function, entry, args)?;
+    let mut encode = || handles::encode_arguments(args);
+    let begun = begin_by(options, function, entry, &mut encode)?;
     begun.wait()?;
     Ok(Process::new(begun.started))
 }
@@ -250,6 +251,18 @@ pub(super) fn begin_at<A: Serialize>(
     entry: Trampoline,
     args: &A,
 ) -> Result<Begun, SpawnError> {
+    let mut encode = || handles::encode_arguments(args);
+    begin_by(options, function, entry, &mut encode)
+}
+
+/// As [`begin_at`], with arguments that `encode` encodes. It is built once, and not for each function
+/// of a program.
+fn begin_by(
+    options: &SpawnOptions,
+    function: *const (),
+    entry: Trampoline,
+    encode: &mut dyn FnMut() -> Result<Encoded, CodecError>,
+) -> Result<Begun, SpawnError> {
     let _span = trace::spawning();
     let limit = options.start_limit();
     let restart = Restart::current().ok_or(SpawnError::NotInitialised)?;
@@ -262,7 +275,7 @@ pub(super) fn begin_at<A: Serialize>(
     let (Some(function), Some(trampoline)) = offsets else {
         return Err(SpawnError::NotInProgram);
     };
-    let arguments = handles::encode_arguments(args).map_err(SpawnError::Encode)?;
+    let arguments = encode().map_err(SpawnError::Encode)?;
     let task = SpawnTask {
         function,
         trampoline,

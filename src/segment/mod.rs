@@ -158,21 +158,38 @@ impl Segment {
             room.map(drop)
                 .map_err(|refused| self.not_created(name, &record, refused))
         })?;
+        let mut first = Some((prepare, config));
+        let found = self.create_recorded(name, record, shape.len, &mut |bytes| {
+            if let Some((prepare, config)) = first.take() {
+                prepare(bytes, config);
+            }
+        })?;
+        self.attach(found)
+    }
+
+    /// Creates the entry that `record` describes, and `prepare` writes its bytes. This is built once,
+    /// and not for each type of entry that a program has.
+    fn create_recorded(
+        &self,
+        name: &str,
+        record: Record,
+        len: u64,
+        prepare: &mut dyn FnMut(&Bytes<'_>),
+    ) -> Result<Found, EntryError> {
         let me = Membership::tag(&self.mapping).map_err(EntryError::from)?;
         let others = SegmentLiveness::new(&self.mapping, self.mapping.participants(), me);
         let prepare = |offset: u64| {
-            if let Some(bytes) = Bytes::zeroed(&self.mapping, offset, shape.len) {
-                prepare(&bytes, config);
+            if let Some(bytes) = Bytes::zeroed(&self.mapping, offset, len) {
+                prepare(&bytes);
             }
         };
         let created = self.mapping.directory().create(record, &others, prepare);
-        let found = created.map_err(|refused| match refused {
+        created.map_err(|refused| match refused {
             NotCreated::Control(MutexError::MembershipLost) => {
                 EntryError::from(Membership::membership_lost(&self.mapping, me))
             }
             refused => self.not_created(name, &record, refused),
-        })?;
-        self.attach(found)
+        })
     }
 
     /// Opens an entry.

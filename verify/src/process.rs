@@ -80,6 +80,10 @@ pub(crate) const PANICKED: u8 = 101;
 
 /// fork(2); the child runs `body` and exits with its value, and dies with the rig.
 pub(crate) fn forked(body: impl FnOnce() -> u8) -> Rig<Child> {
+    forked_by(Box::new(body))
+}
+
+fn forked_by(body: Box<dyn FnOnce() -> u8 + '_>) -> Rig<Child> {
     let parent = getpid();
     let by_slice = by_slice()?;
     let slept = sleeps().all;

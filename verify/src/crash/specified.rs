@@ -159,7 +159,7 @@ macro_rules! specified {
             name: $name,
             seed: $seed,
             sweep: |listed, full| {
-                $crate::crash::sweep::sweep(listed, full, |seeded| {
+                $crate::crash::sweep::sweep(listed, full, &|seeded| {
                     $crate::crash::specified::Row::<$subject> {
                         seeded,
                         $($row)*

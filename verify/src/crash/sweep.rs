@@ -80,11 +80,12 @@ impl Row {
     }
 }
 
-/// Sweeps an operation, then its seeded bug.
+/// Sweeps an operation, then its seeded bug. It is built once for each type of operation, and not for
+/// each row.
 pub(crate) fn sweep<O: Operation>(
     listed: &Listed,
     full: bool,
-    make: impl Fn(bool) -> O,
+    make: &dyn Fn(bool) -> O,
 ) -> Rig<Row> {
     let begun = Instant::now();
     let mut row = Row {
@@ -102,7 +103,7 @@ pub(crate) fn sweep<O: Operation>(
         row.add(point.0, scene);
     }
     row.by_slice = take_served_by_slice()?;
-    row.caught = caught(|| complaint(&make(true)))?;
+    row.caught = caught(&|| complaint(&make(true)))?;
     row.took = begun.elapsed();
     Ok(row)
 }
@@ -110,7 +111,7 @@ pub(crate) fn sweep<O: Operation>(
 /// Looks for a seeded bug, up to three times: the question is whether the judge can see it, and a
 /// busy machine may have others come too late to meet it.
 pub(crate) fn caught(
-    look: impl Fn() -> Rig<Option<(usize, Complaint)>>,
+    look: &dyn Fn() -> Rig<Option<(usize, Complaint)>>,
 ) -> Rig<Option<(usize, Complaint)>> {
     const PASSES: usize = 3;
     let mut looks = (0..PASSES).map(|_| look());

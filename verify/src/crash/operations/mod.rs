@@ -8,7 +8,7 @@ macro_rules! listed {
             name: $name,
             seed: $seed,
             sweep: |listed, full| {
-                $crate::crash::sweep::sweep(listed, full, |seeded| $new(Verb::$verb, seeded))
+                $crate::crash::sweep::sweep(listed, full, &|seeded| $new(Verb::$verb, seeded))
             },
         }),*]
     };
@@ -21,7 +21,7 @@ macro_rules! rows {
         &[$($crate::crash::sweep::Listed {
             name: $name,
             seed: $seed,
-            sweep: |listed, full| $crate::crash::sweep::sweep(listed, full, |$seeded| $new),
+            sweep: |listed, full| $crate::crash::sweep::sweep(listed, full, &|$seeded| $new),
         }),*]
     };
 }

@@ -75,7 +75,7 @@ pub(super) fn sweep(listed: &Listed, case: &Case, full: bool) -> Rig<Row> {
         }
     }
     row.by_slice = take_served_by_slice()?;
-    row.caught = caught(|| complaint(case))?;
+    row.caught = caught(&|| complaint(case))?;
     row.took = begun.elapsed();
     Ok(row)
 }
