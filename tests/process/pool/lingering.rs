@@ -1,6 +1,10 @@
 //! Workers whose memory outlives them, so that what they held is found a while after their exits.
 
+use std::fmt;
 use std::time::{Duration, Instant};
+
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crossdock::process::{Pool, State, TaskError};
 
@@ -34,12 +38,44 @@ fn linger((): ()) {
     });
 }
 
-fn len(_: &mut (), bytes: Vec<u8>) -> usize {
-    bytes.len()
+/// Bytes that are copied as a whole, and not one after the other as those of a vector: that would
+/// take until long after the last of the kills.
+struct Whole(Vec<u8>);
+
+impl Serialize for Whole {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Whole;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Whole, E> {
+                Ok(Whole(bytes.to_vec()))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
+    }
+}
+
+fn len(_: &mut (), bytes: Whole) -> usize {
+    bytes.0.len()
 }
 
 /// A message of so many bytes takes a while to be copied, before its task begins.
 const LONG: usize = 8 << 20;
+
+fn message() -> Whole {
+    Whole(vec![1; LONG])
+}
 
 fn lingering_pool() -> Pool<State<()>> {
     builder(1)
@@ -63,7 +99,7 @@ fn kill_after(pool: &Pool<State<()>>, round: u32) {
 fn a_task_that_a_lingering_worker_had_not_begun_ends() {
     let pool = lingering_pool();
     for round in 0..16 {
-        let mut task = pool.submit(len, vec![1_u8; LONG]).expect("submitted");
+        let mut task = pool.submit(len, message()).expect("submitted");
         kill_after(&pool, round);
         match task.wait_timeout(NEVER / 4) {
             Ok(Some(len)) => assert_eq!(len, LONG),
@@ -78,7 +114,7 @@ fn a_task_that_a_lingering_worker_had_not_begun_ends() {
 fn a_task_that_was_cancelled_with_a_lingering_worker_leaves_the_pool() {
     let pool = lingering_pool();
     for round in 0..16 {
-        let task = pool.submit(len, vec![1_u8; LONG]).expect("submitted");
+        let task = pool.submit(len, message()).expect("submitted");
         let until = Instant::now() + Duration::from_millis(1) * round;
         while Instant::now() < until {
             std::hint::spin_loop();
