@@ -43,7 +43,7 @@ enum Verb {
         /// Kill and stop after every instruction, not only where something changed.
         #[arg(long)]
         full: bool,
-        /// Kill and stop longer operations at each change, each system call and every fifth step
+        /// Kill and stop longer operations at each change, each system call and every seventh step
         #[arg(long, conflicts_with = "full")]
         thin: bool,
         /// Sweep only operations whose name contains this.

@@ -97,8 +97,11 @@ fn sweep_some(task: Task) -> Result<Done, String> {
     THIN.store(task.thin, Relaxed);
     let mut done = Done::default();
     let mut mine = usize::try_from(task.begun.add(1)).map_err(|error| said(&error))?;
-    for (place, listed) in wanted(task.filter.as_deref()) {
-        if place + 1 != mine {
+    let mut order: Vec<_> = wanted(task.filter.as_deref()).collect();
+    // Pools take longest: at the end, one of them would be waited for alone.
+    order.sort_by_key(|(_, listed)| !listed.name.starts_with("pool: "));
+    for (at, (place, listed)) in order.into_iter().enumerate() {
+        if at + 1 != mine {
             continue;
         }
         match (listed.sweep)(listed, task.full) {

@@ -209,7 +209,7 @@ pub(crate) trait Operation {
     type Seen: Default;
 
     /// With fewer steps than this it is killed after each of them.
-    const FEW_STEPS: usize = 600;
+    const FEW_STEPS: usize = 700;
 
     /// Makes a fresh world.
     fn world(&self) -> Rig<Self::World>;

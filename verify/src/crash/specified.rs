@@ -324,7 +324,7 @@ impl<S: Subject> Operation for Row<S> {
     type Seen = Watch<S>;
 
     /// A list takes some dozens of steps for each operation.
-    const FEW_STEPS: usize = 1000;
+    const FEW_STEPS: usize = 1200;
 
     fn world(&self) -> Rig<World<S>> {
         let base = Base::new(self.participants)?;

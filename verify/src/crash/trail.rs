@@ -11,9 +11,9 @@ use crate::crash::victim::{Step, Victim};
 use crate::process::Rig;
 
 /// How many single steps may follow a short cut.
-const NEAR: usize = 48;
-/// Below this many steps a short cut does not pay.
-const SHORT: usize = 200;
+const NEAR: usize = 256;
+/// How many single steps take as long as a visit of a breakpoint.
+const VISIT: usize = 8;
 
 /// The instructions that a victim was about to execute, step by step.
 #[derive(Debug, Default)]
@@ -31,20 +31,21 @@ impl Trail {
         *visits += 1;
     }
 
-    /// Brings a victim that is at its start to the point after `k` steps.
-    pub(crate) fn follow(&self, victim: &mut Victim, k: usize) -> Rig<Step> {
+    /// Brings a victim that is at its start to the point after `k` steps, by a short cut if it may.
+    pub(crate) fn follow(&self, victim: &mut Victim, k: usize, by_short_cut: bool) -> Rig<Step> {
         let mut done = 0;
-        if let Some((at, address, visits)) = self.short_cut(k) {
-            if let Step::Ended(code) = victim.run_to(address, visits)? {
-                return Ok(Step::Ended(code));
+        let short_cut = self.short_cut(k).filter(|_| by_short_cut);
+        if let Some((at, address, visits)) = short_cut {
+            match victim.run_to(address, visits)? {
+                Step::Stopped => done = at,
+                other => return Ok(other),
             }
-            done = at;
         }
         while done < k {
-            if let Step::Ended(code) = victim.step()? {
-                return Ok(Step::Ended(code));
+            match victim.step()? {
+                Step::Stopped => done += 1,
+                other => return Ok(other),
             }
-            done += 1;
         }
         Ok(Step::Stopped)
     }
@@ -58,16 +59,18 @@ impl Trail {
             .is_none_or(|(address, _)| *address == now))
     }
 
-    /// The point near before `k` that was visited least before: its step, address and visits.
+    /// The point before `k` by which it is reached soonest: its step, address and visits. None if
+    /// that takes longer than single steps.
     fn short_cut(&self, k: usize) -> Option<(usize, u64, u32)> {
-        if k < SHORT {
-            return None;
-        }
-        let points = self.points.get(..=k)?;
-        let near = points.iter().enumerate().skip(k - NEAR);
-        let (at, (address, visits)) = near.min_by_key(|(at, (_, visits))| (*visits, k - at))?;
-        let cheaper = usize::try_from(*visits).ok()?.saturating_mul(3) < k;
-        (cheaper && is_ours(*address)).then_some((at, *address, *visits))
+        let points = self.points.get(..=k)?.iter().enumerate();
+        let near = points.skip(k.saturating_sub(NEAR));
+        let costs = near.filter_map(|(at, (address, visits))| {
+            let breaks = usize::try_from(*visits).ok()?.checked_add(1)?;
+            let cost = breaks.checked_mul(VISIT)? + (k - at);
+            (is_ours(*address) && cost < k).then_some((cost, (at, *address, *visits)))
+        });
+        let (_, soonest) = costs.min_by_key(|(cost, _)| *cost)?;
+        Some(soonest)
     }
 }
 

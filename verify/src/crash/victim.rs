@@ -1,13 +1,15 @@
 //! The process that is stepped, stopped and killed.
 
 use std::cell::OnceCell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::ptrace;
-use nix::sys::signal::{Signal, raise};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise};
+use nix::sys::time::TimeSpec;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 
 use crate::crash::operation::Base;
+use crate::crash::trail::Trail;
 use crate::process::{Broken, Child, End, Rig, forked};
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -25,7 +27,12 @@ pub(crate) enum Step {
     Stopped,
     /// The process has exited.
     Ended(u8),
+    /// It has not come to where it was to run: it took another way, and may sleep there.
+    Astray,
 }
+
+/// How long a victim may run to a breakpoint.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(2);
 
 impl Victim {
     /// Starts a victim, and returns when it has called what it is given: there its steps begin.
@@ -63,6 +70,38 @@ impl Victim {
     /// Waits for the stop that ends a step, or for the end.
     fn stopped(&mut self) -> Rig<Step> {
         let status = waitpid(self.child.pid(), None)?;
+        self.stopped_by(status)
+    }
+
+    /// As [`stopped`](Self::stopped), within [`ARRIVES_WITHIN`].
+    fn arrives(&mut self) -> Rig<Step> {
+        let mut stops = SigSet::empty();
+        stops.add(Signal::SIGCHLD);
+        let before = stops.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        let step = self.arrives_by(Instant::now() + ARRIVES_WITHIN, &stops);
+        before.thread_set_mask()?;
+        step
+    }
+
+    /// `stops` are the signals that tell of it, which are blocked.
+    fn arrives_by(&mut self, deadline: Instant, stops: &SigSet) -> Rig<Step> {
+        loop {
+            match waitpid(self.child.pid(), Some(WaitPidFlag::WNOHANG))? {
+                WaitStatus::StillAlive => {}
+                status => return self.stopped_by(status),
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(Step::Astray);
+            }
+            let left = TimeSpec::from_duration(left);
+            // SAFETY: the set and the time outlive the call; a null siginfo asks for none. That it
+            // ends without a signal is no matter: the deadline says what follows.
+            unsafe { libc::sigtimedwait(stops.as_ref(), std::ptr::null_mut(), left.as_ref()) };
+        }
+    }
+
+    fn stopped_by(&mut self, status: WaitStatus) -> Rig<Step> {
         self.child.note(status);
         match status {
             WaitStatus::Stopped(_, Signal::SIGTRAP) => Ok(Step::Stopped),
@@ -91,15 +130,17 @@ impl Victim {
         let trap = (code & !0xff) | BREAKPOINT;
         for visit in 0..=visits {
             // A breakpoint under the victim's feet would not be a visit.
-            if visit > 0
-                && let Step::Ended(code) = self.step()?
-            {
-                return Ok(Step::Ended(code));
+            if visit > 0 {
+                match self.step()? {
+                    Step::Stopped => {}
+                    other => return Ok(other),
+                }
             }
             ptrace::write(pid, place, trap)?;
             ptrace::cont(pid, None)?;
-            if let Step::Ended(code) = self.stopped()? {
-                return Ok(Step::Ended(code));
+            match self.arrives()? {
+                Step::Stopped => {}
+                other => return Ok(other),
             }
             ptrace::write(pid, place, code)?;
             let mut registers = ptrace::getregs(pid)?;
@@ -133,8 +174,8 @@ impl Victim {
 /// How a process dies before the victim comes, which the first one finds out for all.
 #[derive(Default)]
 pub(crate) struct Death {
-    /// How many steps it takes to change something.
-    steps: OnceCell<usize>,
+    /// The way of the first one, and how many steps it was to its first change.
+    way: OnceCell<(Trail, usize)>,
 }
 
 impl Death {
@@ -145,33 +186,37 @@ impl Death {
         base: &Base,
         body: impl FnOnce(&mut dyn FnMut()) -> u8,
     ) -> Rig {
-        /// How many steps sooner than the time before a process may change something: how long it
-        /// takes to tell the time differs.
-        const NEAR: usize = 256;
+        /// How many steps before its first change a process is stepped: it may take another way
+        /// than the first one did when it tells the time.
+        const NEAR: usize = 64;
         let mut doomed = Victim::start(body)?;
-        let step = |doomed: &mut Victim| match doomed.step()? {
+        let went_on = |step: Step| match step {
             Step::Stopped => Ok(()),
-            Step::Ended(_) => Err(Broken("a process did not die where it was to".into())),
+            _ => Err(Broken("a process did not die where it was to".into())),
         };
-        let mut steps = self
-            .steps
-            .get()
-            .map_or(0, |steps| steps.saturating_sub(NEAR));
-        for _ in 0..steps {
-            step(&mut doomed)?;
+        let known = self.way.get();
+        if let Some((trail, steps)) = known {
+            went_on(trail.follow(&mut doomed, steps.saturating_sub(NEAR), true)?)?;
         }
+        let mut trail = Trail::default();
         let (mut before, mut now) = (Vec::new(), Vec::new());
         base.image(&mut before)?;
-        let mut changed = 0;
+        let (mut changed, mut first, mut steps) = (0, 0, 0);
         while changed < changes {
-            step(&mut doomed)?;
+            if known.is_none() {
+                trail.note(doomed.next()?.0);
+            }
+            went_on(doomed.step()?)?;
             steps += 1;
             base.image(&mut now)?;
             if now != before {
                 changed += 1;
-                let _ = self.steps.set(steps);
+                first = if first == 0 { steps } else { first };
             }
             std::mem::swap(&mut now, &mut before);
+        }
+        if known.is_none() {
+            let _ = self.way.set((trail, first));
         }
         doomed.kill()
     }
