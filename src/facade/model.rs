@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicU64 as StdAtomicU64, Ordering::Relaxed as StdRelax
 
 use loom::sync::atomic as la;
 use loom::sync::atomic::Ordering;
+use loom::thread::JoinHandle;
 
 pub(crate) use std::sync::{Arc, Weak};
 
@@ -175,6 +176,12 @@ loom::lazy_static! {
         sleepers: loom::sync::Mutex::new(Sleepers::default()),
         bytes: [la::AtomicU32::new(0), la::AtomicU32::new(0), la::AtomicU32::new(0)],
     };
+}
+
+/// Starts a thread. What loom makes of one is built once, and not for each process of each model,
+/// which took a good part of the time of the build.
+pub(crate) fn spawn(body: impl FnOnce() -> bool + 'static) -> JoinHandle<bool> {
+    loom::thread::spawn::<Box<dyn FnOnce() -> bool>, bool>(Box::new(body))
 }
 
 /// Runs `body` as process `id` (not 0), which dies before its `death`-th step.

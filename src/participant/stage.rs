@@ -12,7 +12,7 @@ use core::ops::Deref;
 
 use loom::thread::JoinHandle;
 
-use crate::facade::model::{is_byte_locked, lock_byte, process, unlock_byte};
+use crate::facade::model::{is_byte_locked, lock_byte, process, spawn, unlock_byte};
 use crate::facade::{AtomicU32, Ordering, Words, fence, mutation};
 use crate::participant::Liveness;
 use crate::participant::Tag;
@@ -36,13 +36,7 @@ pub(crate) fn start<R>(
     death: Option<u32>,
     body: impl Fn() -> R + 'static,
 ) -> JoinHandle<bool> {
-    spawn(Box::new(move || process(id, death, &body)))
-}
-
-/// Starts a thread. Of what loom makes of one there is one copy, and not one for each process of
-/// each model, which took a good part of the time of the build.
-fn spawn(body: Box<dyn FnOnce() -> bool>) -> JoinHandle<bool> {
-    loom::thread::spawn(body)
+    spawn(move || process(id, death, &body))
 }
 
 /// A fixture whose processes act by handles.

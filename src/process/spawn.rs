@@ -255,8 +255,8 @@ pub(super) fn begin_at<A: Serialize>(
     begin_by(options, function, entry, &mut encode)
 }
 
-/// As [`begin_at`], with arguments that `encode` encodes. It is built once, and not for each function
-/// of a program.
+/// As [`begin_at`], with arguments that `encode` encodes. It is built once, and not for each
+/// function of a program.
 fn begin_by(
     options: &SpawnOptions,
     function: *const (),

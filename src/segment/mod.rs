@@ -167,8 +167,8 @@ impl Segment {
         self.attach(found)
     }
 
-    /// Creates the entry that `record` describes, and `prepare` writes its bytes. This is built once,
-    /// and not for each type of entry that a program has.
+    /// Creates the entry that `record` describes, and `prepare` writes its bytes. This is built
+    /// once, and not for each type of entry that a program has.
     fn create_recorded(
         &self,
         name: &str,

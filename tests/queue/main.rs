@@ -22,6 +22,7 @@ mod work;
 mod work_bytes;
 mod work_expelled;
 mod work_garbage;
+mod work_laps;
 mod work_open;
 mod work_processes;
 mod work_threads;
