@@ -189,8 +189,8 @@ fn killed(
     })
 }
 
-/// Does `work` for each item, as many at once as there are processors; what came of each, in the order
-/// of the items.
+/// Does `work` for each item, as many at once as there are processors; what came of each, in the
+/// order of the items.
 pub(crate) fn at_once<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(items.len()));
