@@ -9,7 +9,7 @@ use std::fmt;
 /// A state of a primitive, and of what is under way there.
 pub trait State: Clone + PartialEq {
     /// What another process has seen.
-    type Event: Copy + fmt::Debug;
+    type Event: Clone + fmt::Debug;
 
     /// The states after the next step of any process that is under way.
     fn next(&self) -> Vec<Self>;
@@ -81,17 +81,20 @@ impl<S: State> Allowed<S> {
     ///
     /// If no state allows it: that, as a sentence. The states are as before then.
     pub fn see(&mut self, event: S::Event) -> Result<(), String> {
-        let states: Vec<S> = self.states.iter().flat_map(|s| s.after(event)).collect();
-        let is_allowed = !states.is_empty();
-        if is_allowed {
+        let states: Vec<S> = self
+            .states
+            .iter()
+            .flat_map(|s| s.after(event.clone()))
+            .collect();
+        let told = if states.is_empty() {
+            let before = &self.seen;
+            Err(format!("{event:?} cannot be after {before:?}"))
+        } else {
             self.become_any_of(states);
-        }
+            Ok(())
+        };
         self.seen.push(event);
-        if is_allowed {
-            return Ok(());
-        }
-        let before = &self.seen[..self.seen.len() - 1];
-        Err(format!("{event:?} cannot be after {before:?}"))
+        told
     }
 
     /// Keeps the states of which something is known, which `what` says.

@@ -77,6 +77,7 @@ impl State {
 
 impl Specification for State {
     type Op = Op;
+    type Ret = u8;
 
     fn apply(&mut self, op: Op, by: Actor) -> Option<u8> {
         let [to_victim, to_peer] = &mut self.pipes;

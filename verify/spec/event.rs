@@ -38,6 +38,7 @@ pub enum Op {
 
 impl Specification for State {
     type Op = Op;
+    type Ret = u8;
 
     fn apply(&mut self, op: Op, by: Actor) -> Option<u8> {
         let ready = |is_ready: bool| is_ready.then_some(0);

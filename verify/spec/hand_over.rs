@@ -37,6 +37,7 @@ pub enum Op {
 
 impl Specification for State {
     type Op = Op;
+    type Ret = u8;
 
     fn apply(&mut self, op: Op, by: Actor) -> Option<u8> {
         let is_over = !self.parent && self.has == [false; 3];

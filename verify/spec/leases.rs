@@ -170,6 +170,7 @@ impl State {
 
 impl Specification for State {
     type Op = Op;
+    type Ret = u8;
 
     fn choices(&self, op: Op, by: Actor) -> Vec<(u8, Self)> {
         let is_free = |(_, chunk): &(u8, &Chunk)| !chunk.is_done && chunk.holder.is_none();

@@ -19,7 +19,9 @@ pub mod event;
 pub mod hand_over;
 pub mod leases;
 pub mod lock;
+pub mod manager;
 pub mod number;
+pub mod objects;
 pub mod promise;
 pub mod queue;
 pub mod run;
@@ -49,22 +51,45 @@ pub const FAILED: u8 = 250;
 /// A process is told nothing: it has done a part of an operation.
 pub const NOTHING: u8 = 254;
 
+/// What operations return.
+pub trait Told: Clone + PartialEq + fmt::Debug {
+    /// As a byte, for a process that ends with it; [`FAILED`] only for what must not be.
+    fn byte(&self) -> u8;
+
+    /// Whether an operation may return anything.
+    fn is_any(&self) -> bool {
+        false
+    }
+}
+
+impl Told for u8 {
+    fn byte(&self) -> u8 {
+        *self
+    }
+
+    fn is_any(&self) -> bool {
+        *self == ANY
+    }
+}
+
 /// What a primitive is between two operations.
 pub trait Specification: Clone + Default + PartialEq + fmt::Debug {
     /// An operation on it.
     type Op: Copy + PartialEq + fmt::Debug + 'static;
+    /// What its operations return.
+    type Ret: Told;
 
-    /// Does an operation of a process: what it returns, or [`ANY`]; `None` if it blocks, or would,
-    /// and then nothing is changed that matters.
-    fn apply(&mut self, op: Self::Op, by: Actor) -> Option<u8>;
+    /// Does an operation of a process: what it returns, which may be anything; `None` if it blocks,
+    /// or would, and then nothing is changed that matters.
+    fn apply(&mut self, op: Self::Op, by: Actor) -> Option<Self::Ret>;
 
     /// All that an operation of a process may come to, where that is not one thing.
-    fn choices(&self, op: Self::Op, by: Actor) -> Vec<(u8, Self)> {
+    fn choices(&self, op: Self::Op, by: Actor) -> Vec<(Self::Ret, Self)> {
         self.outcome(op, by).into_iter().collect()
     }
 
     /// What an operation of a process returns, and what it leaves; `None` if it blocks.
-    fn outcome(&self, op: Self::Op, by: Actor) -> Option<(u8, Self)> {
+    fn outcome(&self, op: Self::Op, by: Actor) -> Option<(Self::Ret, Self)> {
         let mut next = self.clone();
         Some((next.apply(op, by)?, next))
     }

@@ -111,6 +111,7 @@ pub fn found(owner_died: u8, first: u8, second: u8) -> u8 {
 
 impl Specification for State {
     type Op = Op;
+    type Ret = u8;
 
     fn apply(&mut self, op: Op, by: Actor) -> Option<u8> {
         match op {

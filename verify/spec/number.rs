@@ -97,6 +97,7 @@ pub fn digest(number: u64) -> u8 {
 
 impl Specification for State {
     type Op = Op;
+    type Ret = u8;
 
     fn apply(&mut self, op: Op, _: Actor) -> Option<u8> {
         let (Do(verb, amount) | Wrongly(verb, amount)) = op else {

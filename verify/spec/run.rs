@@ -1,7 +1,7 @@
 //! A victim and waiters at a primitive, each with a list of operations, while others act.
 
 use crate::allowed::State;
-use crate::{ANY, Actor, Specification, tell};
+use crate::{Actor, Specification, Told, tell};
 
 /// What is under way, and in which state.
 #[derive(Clone, PartialEq)]
@@ -40,7 +40,7 @@ impl<Op: Copy> Rest<Op> {
         };
         let choices = state.choices(*op, by).into_iter();
         let went_on = choices.map(|(returned, state)| {
-            let told = tell(self.told, returned);
+            let told = tell(self.told, returned.byte());
             (Self { ops, told }, state)
         });
         went_on.collect()
@@ -119,15 +119,15 @@ impl<S: Specification> Run<S> {
 
 /// What others have seen.
 #[derive(Clone, Copy, Debug)]
-pub enum Seen<Op> {
+pub enum Seen<Op, Ret = u8> {
     /// They did this, and it returned that; `None` if it blocked.
-    Returned(Op, Option<u8>),
+    Returned(Op, Option<Ret>),
     /// This one of the waiters has ended, and told that.
     WaiterEnded(usize, u8),
 }
 
 impl<S: Specification> State for Run<S> {
-    type Event = Seen<S::Op>;
+    type Event = Seen<S::Op, S::Ret>;
 
     fn next(&self) -> Vec<Self> {
         let mut next = self.waiters_go_on();
@@ -135,14 +135,16 @@ impl<S: Specification> State for Run<S> {
         next
     }
 
-    fn after(&self, event: Seen<S::Op>) -> impl IntoIterator<Item = Self> {
+    fn after(&self, event: Seen<S::Op, S::Ret>) -> impl IntoIterator<Item = Self> {
         match event {
             Seen::Returned(op, returned) => {
                 let choices = self.state.choices(op, Actor::Other);
                 if choices.is_empty() && returned.is_none() {
                     return vec![self.clone()];
                 }
-                let is_it = |choice: &(u8, S)| choice.0 == ANY || Some(choice.0) == returned;
+                let is_it = |choice: &(S::Ret, S)| {
+                    choice.0.is_any() || returned.as_ref() == Some(&choice.0)
+                };
                 let next = choices.into_iter().filter(is_it).map(|(_, state)| Self {
                     state,
                     ..self.clone()

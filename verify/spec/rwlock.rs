@@ -165,6 +165,7 @@ impl State {
 
 impl Specification for State {
     type Op = Op;
+    type Ret = u8;
 
     fn apply(&mut self, op: Op, by: Actor) -> Option<u8> {
         let is_at_door = self.door.is_some_and(|(who, _)| who == by);

@@ -70,6 +70,7 @@ impl State {
 
 impl Specification for State {
     type Op = Op;
+    type Ret = u8;
 
     fn apply(&mut self, op: Op, by: Actor) -> Option<u8> {
         let (most, absent) = (self.most, self.absent());

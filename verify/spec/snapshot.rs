@@ -47,6 +47,7 @@ pub enum Op {
 
 impl Specification for State {
     type Op = Op;
+    type Ret = u8;
 
     fn apply(&mut self, op: Op, by: Actor) -> Option<u8> {
         let taken: u8 = self.seats.iter().sum();

@@ -505,18 +505,17 @@ impl Ends {
 
 impl Specification for Work {
     type Op = Op;
+    type Ret = Returned;
 
     /// The first that it may come to.
-    fn apply(&mut self, op: Op, by: Actor) -> Option<u8> {
-        let (returned, next) = Work::outcomes(self, op, by).into_iter().next()?;
+    fn apply(&mut self, op: Op, by: Actor) -> Option<Returned> {
+        let (returned, next) = self.choices(op, by).into_iter().next()?;
         *self = next;
-        Some(returned.code())
+        Some(returned)
     }
 
-    fn choices(&self, op: Op, by: Actor) -> Vec<(u8, Self)> {
-        let all = Work::outcomes(self, op, by).into_iter();
-        all.map(|(returned, next)| (returned.code(), next))
-            .collect()
+    fn choices(&self, op: Op, by: Actor) -> Outcomes {
+        self.outcomes(op, by)
     }
 
     fn dies(&mut self, who: Actor) {

@@ -5,7 +5,9 @@ use crate::segment::EnsureError;
 use crate::segment::fault::{errors, errors_around};
 
 errors! {
-    /// The error of reading and changing an object: nothing was changed.
+    /// The error of reading and changing an object: nothing was changed. Only a process that others
+    /// took for dead while it lived, which is told [`Fault::NotMember`](crate::Fault::NotMember),
+    /// may have changed it.
     pub enum ObjectError {
         /// The object has no room for the value, and, in a [`Manager`](crate::Manager), cannot
         /// grow.

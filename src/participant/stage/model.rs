@@ -17,7 +17,7 @@ pub(crate) type OpOf<F> = <<F as Specified>::Spec as Specification>::Op;
 
 /// A fixture whose primitive has a specification.
 pub(crate) trait Specified: Sized + 'static {
-    type Spec: Specification;
+    type Spec: Specification<Ret = u8>;
     /// What a process has of it: tokens, indices.
     type Hand: Default;
 

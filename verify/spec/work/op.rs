@@ -1,5 +1,6 @@
 //! The operations of a work queue, and what they return.
 
+use crate::Told;
 use Returned::{Count, Done, Gone, Got, Is, Nothing};
 
 /// A message, and how often it was delivered.
@@ -111,12 +112,10 @@ pub enum Returned {
     Count(usize),
 }
 
-impl Returned {
-    /// How a process tells it with its end.
-    #[must_use]
-    pub fn code(self) -> u8 {
+impl Told for Returned {
+    fn byte(&self) -> u8 {
         let few = |count: usize| u8::try_from(count.min(31)).unwrap_or(31);
-        match self {
+        match *self {
             Done => 0,
             Nothing => 1,
             Gone => 2,

@@ -23,7 +23,7 @@ fn can_be(holds: bool, steps: &'static [Op], seen: &[(Op, Returned)]) -> bool {
     let mut allowed = Allowed::from(Run::new(first, steps, []));
     allowed.dies();
     seen.iter().all(|(op, returned)| {
-        let event = Seen::Returned(*op, Some(returned.code()));
+        let event = Seen::Returned(*op, Some(*returned));
         allowed.see(event).is_ok()
     })
 }

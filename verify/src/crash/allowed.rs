@@ -6,7 +6,7 @@ use crate::crash::operation::{Harm, Scene};
 
 /// A state of which is known what is wrong if none allows an event.
 pub(crate) trait Judged: State {
-    fn harm(event: Self::Event) -> Harm;
+    fn harm(event: &Self::Event) -> Harm;
 }
 
 /// The states that there may be, after all that was seen.
@@ -26,8 +26,9 @@ impl<S: Judged> Allowed<S> {
 
     /// Another process has seen this.
     pub(crate) fn see(&mut self, event: S::Event, scene: &mut Scene) {
+        let harm = S::harm(&event);
         if let Err(what) = self.0.see(event) {
-            scene.complain(S::harm(event), what);
+            scene.complain(harm, what);
         }
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crossdock_spec::allowed::State as _;
 use crossdock_spec::run::{Run, Seen};
-use crossdock_spec::{Actor, FAILED, Specification, tell};
+use crossdock_spec::{Actor, FAILED, Specification, Told, tell};
 
 use crate::crash::allowed::{Allowed, Judged};
 use crate::crash::operation::{Base, Harm, Operation, Owned, Scene};
@@ -20,6 +20,8 @@ use crate::process::{Broken, Child, End, PANICKED, Rig, forked};
 
 /// An operation on a primitive.
 pub(crate) type OpOf<S> = <<S as Subject>::Spec as Specification>::Op;
+/// What it returns.
+pub(crate) type RetOf<S> = <<S as Subject>::Spec as Specification>::Ret;
 
 /// A primitive.
 pub(crate) trait Subject: Sized + 'static {
@@ -27,6 +29,14 @@ pub(crate) trait Subject: Sized + 'static {
     type Spec: Specification;
     /// What a process has of it: guards, permits.
     type Hand<'a>: Default;
+
+    /// Whether it matters what the victim has looked at before a change that it makes.
+    const DECIDES_BEFORE: bool = false;
+
+    /// A segment that it is made in.
+    fn base(participants: u32) -> Rig<Base> {
+        Base::new(participants)
+    }
 
     /// Makes one that is in a state.
     fn create(base: &Base, first: &Self::Spec) -> Rig<Self>;
@@ -49,7 +59,7 @@ pub(crate) trait Subject: Sized + 'static {
         op: OpOf<Self>,
         hand: &mut Self::Hand<'a>,
         patience: Option<Duration>,
-    ) -> Option<u8>;
+    ) -> Option<RetOf<Self>>;
 }
 
 /// Guards of a process, with room for some: a victim that allocates takes hundreds of steps more.
@@ -107,6 +117,8 @@ pub(crate) struct Row<S: Subject> {
     pub(crate) waiters: &'static [Waits<OpOf<S>>],
     /// What others do, without waiting, while the victim is stopped.
     pub(crate) meanwhile: &'static [OpOf<S>],
+    /// What they do then with the seeded bug, if that is theirs.
+    pub(crate) bug_meanwhile: &'static [OpOf<S>],
     /// What they do then that may have to wait, but not for the victim.
     pub(crate) patiently: &'static [OpOf<S>],
     /// The same once more, when they have reaped.
@@ -142,6 +154,7 @@ impl<S: Subject> Default for Row<S> {
             waiter: &[],
             waiters: &[],
             meanwhile: &[],
+            bug_meanwhile: &[],
             patiently: &[],
             again: &[],
             after: &[],
@@ -173,7 +186,7 @@ macro_rules! specified {
 pub(crate) use specified;
 
 impl<S: Specification> Judged for Run<S> {
-    fn harm(event: Seen<S::Op>) -> Harm {
+    fn harm(event: &Self::Event) -> Harm {
         match event {
             Seen::Returned(_, None) => Harm::Stuck,
             _ => Harm::Lost,
@@ -225,7 +238,7 @@ impl<S: Subject> World<S> {
         let mut told = 0;
         for op in ops {
             match self.subject.run(&self.base, *op, &mut hand, None) {
-                Some(returned) => told = tell(told, returned),
+                Some(returned) => told = tell(told, returned.byte()),
                 None => return FAILED,
             }
         }
@@ -238,7 +251,7 @@ impl<S: Subject> World<S> {
         let mut hand = S::Hand::default();
         for op in ops {
             let returned = self.subject.run(&self.base, *op, &mut hand, None);
-            if returned.is_none_or(|returned| returned == FAILED) {
+            if returned.is_none_or(|returned| returned.byte() == FAILED) {
                 return Err(Broken(format!("{op:?} cannot be done first of all")));
             }
         }
@@ -327,7 +340,7 @@ impl<S: Subject> Operation for Row<S> {
     const FEW_STEPS: usize = 1200;
 
     fn world(&self) -> Rig<World<S>> {
-        let base = Base::new(self.participants)?;
+        let base = S::base(self.participants)?;
         let first = self.bug_first.as_ref().filter(|_| self.seeded);
         let subject = S::create(&base, first.unwrap_or(&self.first))?;
         let waiters = RefCell::default();
@@ -388,7 +401,11 @@ impl<S: Subject> Operation for Row<S> {
     }
 
     fn meanwhile(&self, world: &World<S>, watch: &mut Watch<S>, scene: &mut Scene) -> Rig {
-        world.see(self.meanwhile, Duration::ZERO, watch, scene);
+        let meanwhile = match self.bug_meanwhile {
+            bug @ [_, ..] if self.seeded => bug,
+            _ => self.meanwhile,
+        };
+        world.see(meanwhile, Duration::ZERO, watch, scene);
         world.see(self.patiently, scene.patience, watch, scene);
         Ok(())
     }
@@ -408,6 +425,10 @@ impl<S: Subject> Operation for Row<S> {
 
     fn leaves(&self) -> bool {
         self.leaves
+    }
+
+    fn decides_before(&self) -> bool {
+        S::DECIDES_BEFORE
     }
 
     fn after_kill(&self, world: &World<S>, watch: Watch<S>, scene: &mut Scene) -> Rig {

@@ -2,36 +2,24 @@
 //! no room is lost.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use crossdock::manager::{ManagerOptions, ManagerRoom};
-use crossdock::object::{ObjectOptions, SharedOptions};
+use crossdock::object::{ObjectError, ObjectOptions, SharedOptions};
 use crossdock::{Dict, List, Manager, Shared};
+use crossdock_spec::objects::Op::{AppendValue, HasRoom, Insert, Look, LookAnew, Push, Replace};
+use crossdock_spec::objects::{Contents, Op, Returned, State, Text};
 
-use crate::crash::operation::{Base, Operation, Owned, Scene};
+use super::objects::returned;
+use crate::crash::operation::Base;
+use crate::crash::specified::{Subject, specified};
 use crate::crash::sweep::Listed;
-use crate::process::Broken;
+use crate::process::{Broken, Rig};
 
-/// What the victim does, for which there is no room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
-    /// Sets a key that is not there.
-    Insert,
-    /// Appends a value.
-    Push,
-    /// Stores a longer value.
-    Store,
-}
-
+/// A manager with one object, and what is free without it.
 struct Growing {
-    verb: Verb,
-    seeded: bool,
-}
-
-struct World {
-    base: Base,
     manager: Manager,
     object: RefCell<Option<Object>>,
-    /// What is free without the object.
     room: ManagerRoom,
 }
 
@@ -45,232 +33,197 @@ enum Object {
 const NAME: &str = "o";
 const ROOM: u64 = 8 * 512;
 const RECORDS: u64 = 3;
-const PARTICIPANTS: u32 = 5;
 /// The bytes of a segment with the manager.
 const SIZE: u64 = 1 << 14;
-
-/// What an object has: its values in order.
-type Contents = Vec<u8>;
+/// With how many values there is no room for one more. Of nine blocks, new values leave two.
+const VALUES: u8 = 7;
+/// With how many bytes, and a length.
+const BYTES: u8 = 15;
 
 impl Object {
-    /// One with room for so many values, or 8 bytes for each.
-    fn create(verb: Verb, manager: &Manager, name: &str, values: u64) -> Result<Self, Broken> {
+    /// An empty one of the same kind, with room for so many values, or 8 bytes for each.
+    fn create(like: &Contents, manager: &Manager, values: u64) -> Rig<Self> {
         let options = ObjectOptions::new(values).bytes_each(8);
-        Ok(match verb {
-            Verb::Insert => Self::Dict(manager.dict(name, options)?),
-            Verb::Push => Self::List(manager.list(name, options)?),
-            Verb::Store => {
-                let first = SharedOptions::new(&Vec::new()).capacity(8 * values);
-                Self::Shared(manager.create(name, first)?)
+        let Contents { dict, list, .. } = like;
+        Ok(if !dict.is_empty() {
+            Self::Dict(manager.dict(NAME, options)?)
+        } else if !list.is_empty() {
+            Self::List(manager.list(NAME, options)?)
+        } else {
+            let first = SharedOptions::new(&Vec::new()).capacity(8 * values);
+            Self::Shared(manager.create(NAME, first)?)
+        })
+    }
+
+    /// The one that its name stands for now.
+    fn again(&self, manager: &Manager) -> Rig<Self> {
+        Ok(match self {
+            Self::Dict(_) => Self::Dict(manager.open(NAME)?),
+            Self::List(_) => Self::List(manager.open(NAME)?),
+            Self::Shared(_) => Self::Shared(manager.open(NAME)?),
+        })
+    }
+
+    /// Adds one value that is not there.
+    fn add(&self, value: u8) -> Result<Returned, ObjectError> {
+        Ok(match self {
+            Self::Dict(dict) => Returned::Is(dict.insert(&value, &value)?),
+            Self::List(list) => {
+                list.push(&value)?;
+                Returned::Done
+            }
+            Self::Shared(shared) => {
+                shared.update(|values| values.push(value))?;
+                Returned::Done
             }
         })
     }
 
-    fn open(verb: Verb, manager: &Manager) -> Result<Self, Broken> {
-        Ok(match verb {
-            Verb::Insert => Self::Dict(manager.open(NAME)?),
-            Verb::Push => Self::List(manager.open(NAME)?),
-            Verb::Store => Self::Shared(manager.open(NAME)?),
-        })
-    }
-
-    fn add(&self, value: u8) -> Result<(), Broken> {
-        match self {
-            Self::Dict(dict) => drop(dict.insert(&value, &value)?),
-            Self::List(list) => list.push(&value)?,
-            Self::Shared(shared) => shared.update(|values| values.push(value))?,
-        }
-        Ok(())
-    }
-
     /// All that it has, by reads that take no lock.
-    fn contents(&self) -> Result<Contents, Broken> {
-        let mut values: Contents = match self {
-            Self::Dict(dict) => dict.keys().collect::<Result<_, _>>()?,
-            Self::List(list) => list.slice(..)?,
-            Self::Shared(shared) => shared.load()?,
-        };
-        values.sort_unstable();
-        Ok(values)
-    }
-}
-
-#[derive(Default)]
-struct Seen {
-    is_after: bool,
-}
-
-impl World {
-    /// Calls `f` with the object; an error if its handle was dropped.
-    fn with<R>(&self, f: impl FnOnce(&Object) -> Result<R, Broken>) -> Result<R, Broken> {
-        match &*self.object.borrow() {
-            Some(object) => f(object),
-            None => Err(Broken("there is no handle".into())),
+    fn contents(&self) -> Result<Contents, ObjectError> {
+        let mut contents = Contents::default();
+        match self {
+            Self::Dict(dict) => {
+                let all = dict.iter();
+                let all = all.map(|found| found.map(|(key, value)| (key, vec![value])));
+                contents.dict = all.collect::<Result<_, _>>()?;
+            }
+            Self::List(list) => {
+                contents.list = list.slice(..)?.into_iter().map(|one| vec![one]).collect();
+            }
+            Self::Shared(shared) => contents.value = shared.load()?,
         }
+        Ok(contents)
     }
 }
 
 impl Growing {
-    /// How many values there is room for; the victim adds one more.
-    fn values(&self) -> u8 {
-        match self.verb {
-            // Of nine blocks, new values leave two.
-            Verb::Insert | Verb::Push => 7,
-            // With its length.
-            Verb::Store => 15,
-        }
-    }
-
-    fn after(&self) -> Contents {
-        (0..=self.values()).collect()
-    }
-
-    /// The victim's operation; `seeded`, a larger object in the place of the one that is full.
-    fn grow(&self, world: &World) -> Result<(), Broken> {
-        if !self.seeded {
-            return world.with(|object| object.add(self.values()));
-        }
-        let contents = world.with(Object::contents)?;
-        world.manager.remove(NAME)?;
-        let larger = Object::create(self.verb, &world.manager, NAME, 4)?;
-        for value in contents.into_iter().chain([self.values()]) {
-            larger.add(value)?;
-        }
-        Ok(())
-    }
-
-    /// Complains about contents that are neither those before nor those after; returns whether they
-    /// are those after.
-    fn check(&self, found: &Contents, done: bool, scene: &mut Scene) -> bool {
-        let after = self.after();
-        let is_after = *found == after;
-        if !is_after && (done || **found != after[..after.len() - 1]) {
-            scene.lost(format!("neither before nor after: {found:?}"));
-        }
-        is_after
-    }
-
-    /// What a handle from before has, and one that is opened now.
-    fn look(&self, world: &World, done: bool, scene: &mut Scene) -> bool {
-        let opened = Object::open(self.verb, &world.manager);
-        let [old, new] = [
-            world.with(Object::contents),
-            opened.and_then(|new| new.contents()),
-        ];
-        match (old, new) {
-            (Ok(old), Ok(new)) => {
-                self.check(&old, done, scene);
-                self.check(&new, done, scene)
+    fn does(&self, op: Op) -> Rig<Returned> {
+        let mut object = self.object.borrow_mut();
+        let there = object
+            .as_ref()
+            .ok_or_else(|| Broken("there is no handle".into()))?;
+        Ok(match op {
+            Insert(value, _) | Push(Text(value, _)) | AppendValue(value) => {
+                returned(there.add(value))
             }
-            (old, new) => {
-                scene.lost(format!("the object: {old:?}, {new:?}"));
-                false
+            Look => returned(there.contents().map(Returned::All)),
+            LookAnew => returned(there.again(&self.manager)?.contents().map(Returned::All)),
+            Replace(value) => {
+                let contents = there.contents()?;
+                let Contents {
+                    dict,
+                    list,
+                    value: bytes,
+                } = contents.clone();
+                self.manager.remove(NAME)?;
+                let larger = Object::create(&contents, &self.manager, 4)?;
+                let values = dict.into_values().chain(list).flatten().chain(bytes);
+                for value in values.chain([value]) {
+                    larger.add(value)?;
+                }
+                Returned::Done
             }
-        }
-    }
-
-    fn judge(
-        &self,
-        world: &World,
-        seen: &Seen,
-        done: bool,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
-        let is_after = self.look(world, done, scene);
-        scene.outcome(if is_after { "after" } else { "before" });
-        if seen.is_after && !is_after {
-            scene.lost("a change that others had seen");
-        }
-        // The next writers find all, and room for more.
-        for more in 100..103 {
-            if let Err(error) = world.with(|object| object.add(more)) {
-                scene.lost(format!("no room for more: {error:?}"));
-                return Ok(());
+            // One object is left, the one that the handle follows, and then none.
+            HasRoom => {
+                let objects = self.manager.room()?.objects;
+                self.manager.remove(NAME)?;
+                *object = None;
+                let is_one = objects == self.room.objects - 1;
+                Returned::Is(is_one && self.manager.room()? == self.room)
             }
-        }
-        let mut expected = self.after();
-        expected.truncate(expected.len() - usize::from(!is_after));
-        expected.extend(100..103);
-        match world.with(Object::contents) {
-            Ok(found) if found == expected => {}
-            found => scene.lost(format!("{found:?} and not {expected:?}")),
-        }
-        // One object is left, the one that the handle follows, and then none.
-        let objects = world.manager.room()?.objects;
-        world.manager.remove(NAME)?;
-        *world.object.borrow_mut() = None;
-        let found = world.manager.room()?;
-        if objects != world.room.objects - 1 || found != world.room {
-            scene.stuck(format!("room is missing: {found:?}"));
-        }
-        Ok(())
+            _ => Returned::Failed("no such operation".to_owned()),
+        })
     }
 }
 
-impl Operation for Growing {
-    type World = World;
-    type Seen = Seen;
+impl Subject for Growing {
+    type Spec = State;
+    type Hand<'a> = ();
 
-    fn world(&self) -> Result<World, Broken> {
-        let base = Base::of_size(PARTICIPANTS, SIZE)?;
+    fn base(participants: u32) -> Rig<Base> {
+        Base::of_size(participants, SIZE)
+    }
+
+    /// With an object that is full.
+    fn create(base: &Base, first: &State) -> Rig<Self> {
         let options = ManagerOptions::new(ROOM).objects(RECORDS);
         let manager: Manager = base.segment.create("m", options)?;
         let room = manager.room()?;
-        let values = if self.verb == Verb::Store { 2 } else { 1 };
-        let object = Object::create(self.verb, &manager, NAME, values)?;
-        for value in 0..self.values() {
+        let Contents { dict, list, value } = first.contents.clone();
+        let object = Object::create(
+            &first.contents,
+            &manager,
+            if value.is_empty() { 1 } else { 2 },
+        )?;
+        for value in dict.into_values().chain(list).flatten().chain(value) {
             object.add(value)?;
         }
         if manager.room()?.objects != room.objects - 1 {
             return Err(Broken("it has grown before".into()));
         }
-        let object = RefCell::new(Some(object));
-        Ok(World {
-            base,
+        Ok(Self {
             manager,
-            object,
+            object: RefCell::new(Some(object)),
             room,
         })
     }
 
-    fn base<'a>(&self, world: &'a World) -> &'a Base {
-        &world.base
-    }
-
-    fn victim(&self, world: Owned<World>, begin: &mut dyn FnMut()) -> u8 {
-        world.base.join();
-        begin();
-        u8::from(self.grow(&world).is_err())
-    }
-
-    /// Others read, whatever the victim holds.
-    fn meanwhile(&self, world: &World, seen: &mut Seen, scene: &mut Scene) -> Result<(), Broken> {
-        seen.is_after = self.look(world, false, scene);
-        Ok(())
-    }
-
-    fn after_kill(&self, world: &World, seen: Seen, scene: &mut Scene) -> Result<(), Broken> {
-        self.judge(world, &seen, false, scene)
-    }
-
-    fn after_end(
-        &self,
-        world: &World,
-        seen: Seen,
-        code: u8,
-        scene: &mut Scene,
-    ) -> Result<(), Broken> {
-        if code != 0 {
-            scene.lost(format!("the victim ended with {code}"));
-        }
-        self.judge(world, &seen, true, scene)
+    fn run(&self, _: &Base, op: Op, (): &mut (), _: Option<Duration>) -> Option<Returned> {
+        let done = self.does(op);
+        Some(done.unwrap_or_else(|Broken(error)| Returned::Failed(error)))
     }
 }
 
+/// Objects that are full.
+fn full_dict() -> State {
+    State::of(Contents {
+        dict: (0..VALUES).map(|value| (value, vec![value])).collect(),
+        ..Contents::default()
+    })
+}
+
+fn full_list() -> State {
+    State::of(Contents {
+        list: (0..VALUES).map(|value| vec![value]).collect(),
+        ..Contents::default()
+    })
+}
+
+fn full_value() -> State {
+    State::of(Contents {
+        value: (0..BYTES).collect(),
+        ..Contents::default()
+    })
+}
+
+const fn insert(value: u8) -> Op {
+    Insert(value, Text(value, 1))
+}
+
+const fn push(value: u8) -> Op {
+    Push(Text(value, 1))
+}
+
+/// Others read, whatever the victim holds, by a handle from before and by one that is opened now.
+const READ: &[Op] = &[Look, LookAnew];
+
+/// A table of rows: what an object that is full has, and how one more value is added.
+macro_rules! growing {
+    ($($name:literal $full:ident $add:ident $more:ident;)*) => {
+        specified! { Growing; $($name "a larger one in its place" {
+            first: $full(), act: const { &[$add($more)] }, bug: &[Replace($more)], meanwhile: READ,
+            // The next writers find all, and room for more.
+            after: const {
+                &[Look, LookAnew, $add(100), $add(101), $add(102), Look, HasRoom]
+            },
+        })* }
+    };
+}
+
 /// The growth of objects of a manager.
-pub(crate) const LISTED: &[Listed] = listed! {
-    |verb, seeded| Growing { verb, seeded };
-    "Dict::insert, which grows" Insert "a larger one in its place"
-    "List::push, which grows" Push "a larger one in its place"
-    "Shared::update, which grows" Store "a larger one in its place"
+pub(crate) const LISTED: &[Listed] = growing! {
+    "Dict::insert, which grows" full_dict insert VALUES;
+    "List::push, which grows" full_list push VALUES;
+    "Shared::update, which grows" full_value AppendValue BYTES;
 };

@@ -46,7 +46,6 @@ mod permits;
 mod pipe;
 mod promise;
 mod queue;
-mod reaped;
 mod ring;
 mod rwlock;
 mod shelf;
@@ -88,7 +87,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Listed> {
         work::LISTED_CHANNELS,
         snapshot::LISTED,
         objects::LISTED,
-        reaped::LISTED,
+        objects::REAPED,
         managed::LISTED,
         growing::LISTED,
     ]

@@ -288,7 +288,7 @@ impl Operation for Queueing {
 }
 
 impl Judged for State {
-    fn harm(event: Event) -> Harm {
+    fn harm(event: &Event) -> Harm {
         match event {
             Event::Received(..) | Event::Sent(_) | Event::Closed => Harm::Duplicated,
             Event::Full => Harm::Stuck,

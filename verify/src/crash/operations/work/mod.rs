@@ -60,7 +60,7 @@ impl<Q: Kind> Third<'_, Q> {
         let place = self.place;
         match place.run(&place.queue, op, &mut self.hand, Some(time)) {
             Ok(returned) => {
-                let event = Seen::Returned(op, returned.map(Returned::code));
+                let event = Seen::Returned(op, returned);
                 self.allowed.see(event, self.scene);
                 returned
             }
@@ -117,7 +117,7 @@ impl<Q: Kind> Third<'_, Q> {
         let place = self.place;
         let found = place.run(&place.queue, Op::Recv, &mut self.hand, Some(SLICES));
         if let Ok(Some(returned)) = found {
-            let event = Seen::Returned(Op::Recv, Some(returned.code()));
+            let event = Seen::Returned(Op::Recv, Some(returned));
             self.allowed.see(event, self.scene);
             self.tries(ACK);
         }

@@ -7,7 +7,7 @@ use crossdock::queue::{
 };
 use crossdock::segment::Placeable;
 use crossdock_spec::work::{End, Message, Op, Returned, Side, Work};
-use crossdock_spec::{Actor, FAILED, Specification as _, tell};
+use crossdock_spec::{Actor, FAILED, Specification as _, Told as _, tell};
 
 use super::verb::{FIRST, Verb};
 use crate::crash::operation::{Base, Scene};
@@ -345,7 +345,7 @@ impl<Q: Kind> Place<Q> {
         let mut told = 0;
         for op in ops {
             match self.run(queue, *op, hand, None) {
-                Ok(Some(returned)) => told = tell(told, returned.code()),
+                Ok(Some(returned)) => told = tell(told, returned.byte()),
                 _ => return FAILED,
             }
         }
