@@ -25,7 +25,7 @@ const SUITES: [(&str, Suite); 21] = [
     ("inspect", garbage::inspect::run),
     ("managers", |data| garbage::run("managers", data)),
     ("objects", |data| garbage::run("objects", data)),
-    ("objects_model", suites::objects::run),
+    ("objects_model", |data| suites::objects::run(data, false)),
     ("promise", |data| suites::promise::run(data, false)),
     ("queue", |data| garbage::run("queue", data)),
     ("reentrant", |data| suites::reentrant::run(data, false)),
@@ -39,10 +39,11 @@ const SUITES: [(&str, Suite); 21] = [
 ];
 
 /// The same with a seeded bug, where there is one.
-const SEEDED: [(&str, Suite); 7] = [
+const SEEDED: [(&str, Suite); 8] = [
     ("barrier", |data| suites::barrier::run(data, true)),
     ("condvar", |data| suites::condvar::run(data, true)),
     ("event", |data| suites::event::run(data, true)),
+    ("objects_model", |data| suites::objects::run(data, true)),
     ("promise", |data| suites::promise::run(data, true)),
     ("reentrant", |data| suites::reentrant::run(data, true)),
     ("semaphore", |data| suites::semaphore::run(data, true)),

@@ -1,154 +1,126 @@
-//! A dictionary and a list beside those of the standard library: each operation does what it does
-//! there, or is refused for want of room and changes nothing.
-
-use std::collections::HashMap;
+//! A dictionary and a list beside their specification: each operation returns what it says, or is
+//! refused for want of room and changes nothing.
 
 use crossdock::object::{ObjectError, ObjectOptions};
 use crossdock::{Dict, List, SegmentOptions};
+use crossdock_spec::objects::{Contents, Op, Returned, State, Text};
+use crossdock_spec::{Actor, Specification as _};
 
 use crate::place::play;
 
 struct Objects {
     dict: Dict<u8, Vec<u8>>,
-    keys: HashMap<u8, Vec<u8>>,
     list: List<Vec<u8>>,
-    values: Vec<Vec<u8>>,
-}
-
-/// What an operation returned; `None` if there was no room.
-fn done<T>(outcome: Result<T, ObjectError>) -> Option<T> {
-    match outcome {
-        Ok(value) => Some(value),
-        Err(ObjectError::Full { .. }) => None,
-        Err(error) => panic!("{error}"),
-    }
+    expected: State,
+    /// The seeded bug: a value that is inserted before others is appended.
+    has_bug: bool,
 }
 
 impl Objects {
-    fn new(capacity: u64) -> Option<Self> {
+    fn new(capacity: u64, has_bug: bool) -> Option<Self> {
         let segment = SegmentOptions::new().size(1 << 15).anonymous().ok()?;
         let options = ObjectOptions::new(capacity + 1).bytes_each(32);
         Some(Self {
             dict: segment.create("dict", options).ok()?,
-            keys: HashMap::new(),
             list: segment.create("list", options).ok()?,
-            values: Vec::new(),
+            expected: State::of_some_room(),
+            has_bug,
         })
     }
 
     fn step(&mut self, [verb, a, b, c]: [u8; 4]) {
-        let value = vec![b; usize::from(c) % 100];
-        match verb % 14 {
-            0..6 => self.of_dict(verb, a % 12, value),
-            _ => self.of_list(verb, usize::from(a % 10), value),
-        }
-        assert_eq!(self.dict.len(), self.keys.len() as u64);
-        assert_eq!(done(self.list.slice(..)).as_deref(), Some(&*self.values));
-    }
-
-    fn of_dict(&mut self, verb: u8, key: u8, value: Vec<u8>) {
-        let (dict, keys) = (&self.dict, &mut self.keys);
-        match verb % 14 {
-            0 | 1 => {
-                if let Some(new) = done(dict.insert(&key, &value)) {
-                    assert_eq!(new, keys.insert(key, value).is_none());
-                }
-            }
-            2 => assert_eq!(done(dict.remove(&key)), Some(keys.remove(&key))),
-            3 => {
-                if let Some(len) = done(dict.update(&key, |old| {
-                    old.push(7);
-                    old.len()
-                })) {
-                    let model = keys.get_mut(&key).map(|old| {
-                        old.push(7);
-                        old.len()
-                    });
-                    assert_eq!(len, model);
-                }
-            }
-            4 if value.len() == 99 => {
-                assert_eq!(done(dict.clear()), Some(()));
-                keys.clear();
-            }
-            4 => {
-                let there = keys.get(&key).cloned();
-                let expected = if value.len().is_multiple_of(2) {
-                    there.clone()
-                } else {
-                    None
-                };
-                let new = (value.len() % 4 < 2).then_some(&value);
-                if let Some(exchanged) = done(dict.compare_exchange(&key, expected.as_ref(), new)) {
-                    if expected == there {
-                        assert_eq!(exchanged, Ok(()));
-                        keys.remove(&key);
-                        keys.extend(new.map(|new| (key, new.clone())));
-                    } else {
-                        assert_eq!(exchanged, Err(there));
-                    }
-                }
-            }
-            _ => {
-                let all = dict.iter().collect::<Result<HashMap<_, _>, _>>();
-                assert_eq!(done(all).as_ref(), Some(&*keys));
+        let text = Text(b, c % 100);
+        let (key, at) = (a % 12, a % 10);
+        let op = match verb % 14 {
+            0 | 1 => Op::Insert(key, text),
+            2 => Op::Remove(key),
+            3 => Op::Append(key, 7),
+            4 if text.1 == 99 => Op::ClearDict,
+            4 => Op::Exchange {
+                key,
+                from_nothing: !text.1.is_multiple_of(2),
+                to: (text.1 % 4 < 2).then_some(text),
+            },
+            5 => Op::Update(key, text),
+            6 | 7 => Op::Push(text),
+            8 => Op::Pop,
+            9 => Op::Set(at, text),
+            10 => Op::InsertAt(at, text),
+            11 => Op::Extend([text, Text(1, 1), text]),
+            12 => Op::Retain(text),
+            _ if text.1 == 99 => Op::ClearList,
+            _ if text.1 > 80 => Op::Sort,
+            _ => Op::RemoveAt(at),
+        };
+        for op in [op, Op::Get(key), Op::Len, Op::Look] {
+            let came = self.run(op).unwrap_or_else(|error| match error {
+                ObjectError::Full { .. } => Returned::Full,
+                error => Returned::Failed(error.to_string()),
+            });
+            let mut choices = self.expected.choices(op, Actor::Other).into_iter();
+            match choices.find(|(returned, _)| *returned == came) {
+                Some((_, next)) => self.expected = next,
+                None => panic!("{op:?} returned {came:?} at {:?}", self.expected),
             }
         }
-        assert_eq!(done(dict.get(&key)), Some(keys.get(&key).cloned()));
     }
 
-    fn of_list(&mut self, verb: u8, at: usize, value: Vec<u8>) {
-        let (list, values) = (&self.list, &mut self.values);
-        match verb % 14 {
-            6 | 7 => {
-                if done(list.push(&value)).is_some() {
-                    values.push(value);
-                }
+    fn run(&self, op: Op) -> Result<Returned, ObjectError> {
+        let Self { dict, list, .. } = self;
+        let done = |()| Returned::Done;
+        match op {
+            Op::Get(key) => dict.get(&key).map(Returned::Value),
+            Op::Insert(key, text) => dict.insert(&key, &text.bytes()).map(Returned::Is),
+            Op::Update(key, text) => {
+                let updated = dict.update(&key, |value| *value = text.bytes());
+                updated.map(|updated| Returned::Is(updated.is_some()))
             }
-            8 => assert_eq!(done(list.pop()), Some(values.pop())),
-            9 => {
-                if let Some(set) = done(list.set(at, &value)) {
-                    assert_eq!(set, at < values.len());
-                    if let Some(old) = values.get_mut(at) {
-                        *old = value;
-                    }
-                }
+            Op::Append(key, byte) => {
+                let updated = dict.update(&key, |value| value.push(byte));
+                updated.map(|updated| Returned::Is(updated.is_some()))
             }
-            10 => {
-                if let Some(inserted) = done(list.insert(at, &value)) {
-                    assert_eq!(inserted, at <= values.len());
-                    if inserted {
-                        values.insert(at, value);
-                    }
-                }
+            Op::Exchange {
+                key,
+                from_nothing,
+                to,
+            } => {
+                let there = if from_nothing { None } else { dict.get(&key)? };
+                let to = to.map(Text::bytes);
+                let exchanged = dict.compare_exchange(&key, there.as_ref(), to.as_ref());
+                exchanged.map(Returned::Exchanged)
             }
-            11 => {
-                let more = [value.clone(), vec![1], value];
-                if done(list.extend(more.clone())).is_some() {
-                    values.extend(more);
-                }
+            Op::Remove(key) => dict.remove(&key).map(Returned::Value),
+            Op::ClearDict => dict.clear().map(done),
+            Op::Push(text) => list.push(&text.bytes()).map(done),
+            Op::Extend(more) => list.extend(more.map(Text::bytes)).map(done),
+            Op::Pop => list.pop().map(Returned::Value),
+            Op::Set(at, text) => list.set(at.into(), &text.bytes()).map(Returned::Is),
+            Op::InsertAt(at, text) => {
+                let at = if self.has_bug { list.len() } else { at.into() };
+                list.insert(at, &text.bytes()).map(Returned::Is)
             }
-            12 => {
-                let keeps = |one: &Vec<u8>| one.first() != value.first();
-                assert!(done(list.retain(keeps)).is_some());
-                values.retain(keeps);
+            Op::RemoveAt(at) => list.remove(at.into()).map(Returned::Value),
+            Op::Retain(gone) => {
+                let first = gone.bytes().first().copied();
+                list.retain(|one| one.first().copied() != first).map(done)
             }
-            _ if value.len() == 99 => {
-                assert_eq!(done(list.clear()), Some(()));
-                values.clear();
+            Op::Sort => list.sort().map(done),
+            Op::ClearList => list.clear().map(done),
+            Op::Len => {
+                let keys = usize::try_from(dict.len()).unwrap_or(usize::MAX);
+                Ok(Returned::Lens(keys, list.len()))
             }
-            _ if value.len() > 80 => {
-                assert_eq!(done(list.sort()), Some(()));
-                values.sort();
-            }
-            _ => {
-                let removed = (at < values.len()).then(|| values.remove(at));
-                assert_eq!(done(list.remove(at)), Some(removed));
-            }
+            Op::Look => Ok(Returned::All(Contents {
+                dict: dict.iter().collect::<Result<_, _>>()?,
+                list: list.slice(..)?,
+                value: Vec::new(),
+            })),
+            op => panic!("{op:?} is not of this suite"),
         }
     }
 }
 
-pub(crate) fn run(data: &[u8]) {
-    play(data, Objects::new, Objects::step);
+pub(crate) fn run(data: &[u8], has_bug: bool) {
+    let new = |capacity| Objects::new(capacity, has_bug);
+    play(data, new, Objects::step);
 }
