@@ -1,38 +1,91 @@
-//! A barrier of two: all that meet are told the same, and no process waits for one that died.
+//! A barrier: all that meet are told the same, and no process waits for one that died.
 
 use std::mem::take;
 
 use crate::{ANY, Actor, Specification};
 use Op::{
-    Abort, Arrive, InVain, IsBroken, Keep, Leave, Meet, NWaiting, Parties, Register, Reset,
-    TimeOut, Wait,
+    Abort, Alone, Arrive, ArriveAsParty, InVain, IsBroken, Keep, Leave, Meet, NWaiting, Parties,
+    Reap, Register, Reset, TimeOut, Wait,
 };
 
+/// How many meet, if no more is said.
 pub const PARTIES: u8 = 2;
 
 /// What a waiter is told of a broken barrier.
 pub const BROKEN: u8 = 7;
+/// All seats are those of parties, or taken.
+pub const FULL: u8 = 8;
+/// It has waited in vain.
+pub const TIMED_OUT: u8 = 9;
 
 /// What it is.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct State {
     pub shrinks: bool,
+    /// How many seats it was created with.
+    pub seats: u8,
+    /// How many were taken out, of those that have left or died.
+    pub taken_out: u8,
+    /// How many seats the parties of each actor have.
+    pub parties: [u8; 3],
     pub arrived: u8,
-    /// The victim has a seat.
-    pub is_seated: bool,
-    pub is_party: bool,
+    /// How many of these are no parties.
+    strangers: u8,
+    /// The victim has a seat, which may be in vain.
+    is_seated: bool,
+    /// And waits in it.
+    is_waiting: bool,
     /// What those are told that have arrived.
-    pub told: Option<u8>,
+    told: Option<u8>,
     pub is_broken: bool,
-    pub has_died: bool,
+    has_died: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        of(PARTIES, false)
+    }
+}
+
+/// A barrier of so many.
+#[must_use]
+pub const fn of(seats: u8, shrinks: bool) -> State {
+    State {
+        shrinks,
+        seats,
+        taken_out: 0,
+        parties: [0; 3],
+        arrived: 0,
+        strangers: 0,
+        is_seated: false,
+        is_waiting: false,
+        told: None,
+        is_broken: false,
+        has_died: false,
+    }
+}
+
+/// A barrier of two at which another process has arrived.
+#[must_use]
+pub const fn arrived(shrinks: bool) -> State {
+    State {
+        arrived: 1,
+        strangers: 1,
+        ..of(PARTIES, shrinks)
+    }
 }
 
 /// An operation on it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Op {
     Arrive,
+    ArriveAsParty,
     /// Arrives, and waits; as the specification has it, for what is told to those that arrived.
     Wait,
+    /// Arrives, and waits for no other.
+    Alone {
+        as_party: bool,
+    },
     /// Waits in vain, for a moment.
     TimeOut,
     /// The same and resets, so often that the handle spins no longer, thousands of steps long.
@@ -44,6 +97,8 @@ pub enum Op {
     Leave,
     /// Has the party live on.
     Keep,
+    /// Finds the dead.
+    Reap,
     IsBroken,
     NWaiting,
     Parties,
@@ -52,7 +107,21 @@ pub enum Op {
 }
 
 impl State {
+    /// How many must arrive.
+    #[must_use]
+    pub fn parties(&self) -> u8 {
+        self.seats - self.taken_out
+    }
+
+    /// The seats for processes that are no parties.
+    #[must_use]
+    pub fn free(&self) -> u8 {
+        let taken = self.parties.iter().sum::<u8>() + self.strangers;
+        self.parties().saturating_sub(taken)
+    }
+
     fn tell(&mut self, told: u8) {
+        (self.strangers, self.is_waiting) = (0, false);
         if take(&mut self.arrived) > 0 {
             self.told.get_or_insert(told);
         }
@@ -62,6 +131,51 @@ impl State {
         self.is_broken = true;
         self.tell(BROKEN);
     }
+
+    /// A seat is empty for good.
+    fn loses_a_seat(&mut self) {
+        if self.shrinks {
+            self.taken_out += 1;
+            self.releases();
+        } else {
+            self.breaks();
+        }
+    }
+
+    /// Tells those that have arrived, if all have.
+    fn releases(&mut self) {
+        let gone = u8::from(self.has_died && self.shrinks);
+        if self.arrived + gone >= self.parties() {
+            self.tell(0);
+        }
+    }
+
+    /// Why a process cannot arrive, if it cannot.
+    fn refuses(&self, as_party: bool) -> Option<u8> {
+        if self.is_broken {
+            return Some(BROKEN);
+        }
+        (!as_party && self.free() == 0).then_some(FULL)
+    }
+
+    fn arrives(&mut self, by: Actor, as_party: bool) -> u8 {
+        if let Some(refused) = self.refuses(as_party) {
+            return refused;
+        }
+        if self.arrived == 0 {
+            self.told = None;
+        }
+        self.arrived += 1;
+        self.strangers += u8::from(!as_party);
+        self.is_seated |= by == Actor::Victim;
+        self.is_waiting |= by == Actor::Victim;
+        0
+    }
+
+    /// The victim has a seat only if it is a party.
+    fn rises(&mut self) {
+        self.is_seated = self.parties[Actor::Victim as usize] > 0;
+    }
 }
 
 impl Specification for State {
@@ -70,36 +184,50 @@ impl Specification for State {
 
     fn apply(&mut self, op: Op, by: Actor) -> Option<u8> {
         match op {
-            Arrive => {
-                self.arrived += 1;
-                self.is_seated = true;
-            }
+            Arrive => return Some(self.arrives(by, false)),
+            ArriveAsParty => return Some(self.arrives(by, true)),
             Wait => {
-                let gone = u8::from(self.has_died && self.shrinks);
-                if self.arrived + gone >= PARTIES {
-                    self.tell(0);
-                }
+                self.releases();
                 if by == Actor::Victim {
-                    self.is_seated = self.is_party;
+                    self.rises();
                 }
                 return self.told;
             }
+            Alone { as_party } => {
+                if let Some(refused) = self.refuses(as_party) {
+                    return Some(refused);
+                }
+                if self.parties() > 1 {
+                    self.breaks();
+                    return Some(TIMED_OUT);
+                }
+            }
             TimeOut | Abort => {
                 self.breaks();
-                self.is_seated = self.is_party;
+                self.rises();
             }
             Reset => {
                 self.breaks();
-                (self.is_broken, self.has_died) = (false, false);
+                (self.is_broken, self.has_died, self.taken_out) = (false, false, 0);
             }
-            Register => (self.is_seated, self.is_party) = (true, true),
+            Register if self.free() == 0 => return Some(FULL),
+            Register => {
+                self.parties[by as usize] += 1;
+                self.is_seated |= by == Actor::Victim;
+            }
             Leave => {
-                self.breaks();
-                (self.is_seated, self.is_party) = (false, false);
+                self.parties[by as usize] -= 1;
+                self.loses_a_seat();
+                self.rises();
+            }
+            Reap => {
+                if take(&mut self.has_died) {
+                    self.loses_a_seat();
+                }
             }
             IsBroken if self.has_died && !self.is_broken => return Some(ANY),
             IsBroken => return Some(self.is_broken.into()),
-            Parties => return Some(PARTIES),
+            Parties => return Some(self.parties()),
             NWaiting => return Some(self.arrived),
             InVain | Keep | Meet => {}
         }
@@ -112,9 +240,12 @@ impl Specification for State {
             return;
         }
         self.has_died = true;
-        if self.shrinks {
-            self.arrived = self.arrived.min(1);
-        } else {
+        self.parties[who as usize] = 0;
+        if take(&mut self.is_waiting) {
+            self.arrived -= 1;
+            self.strangers = self.strangers.min(self.arrived);
+        }
+        if !self.shrinks {
             self.tell(BROKEN);
         }
     }

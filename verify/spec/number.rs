@@ -1,6 +1,6 @@
 //! One number, a counter or an element of an array.
 
-use crate::{Actor, Specification, tell};
+use crate::{Actor, FAILED, Specification, Told, tell};
 use Op::{Do, Wrongly};
 use Verb::{Add, And, CompareExchange, HalveAndAdd, Max, Min, Not, Or, Store, Sub, Swap, Xor};
 
@@ -10,7 +10,7 @@ pub enum Verb {
     Add,
     Sub,
     Swap,
-    /// From [`START`], or from `false`.
+    /// From what it is at first.
     CompareExchange,
     Max,
     Min,
@@ -37,9 +37,11 @@ pub enum Kind {
     #[default]
     Counter,
     Sharded,
-    Float,
-    Byte,
-    Short,
+    /// Of so many bits.
+    Unsigned(u32),
+    Signed(u32),
+    Float32,
+    Float64,
     Flag,
 }
 
@@ -47,10 +49,14 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
     pub kind: Kind,
+    /// Its bits.
     pub value: u64,
 }
 
-pub const START: u64 = 40;
+pub const START: u8 = 40;
+
+/// What is told of a number whose neighbours have changed.
+pub const WRONG: u64 = u64::MAX;
 
 impl Default for State {
     fn default() -> Self {
@@ -59,52 +65,135 @@ impl Default for State {
 }
 
 #[must_use]
-pub const fn of(kind: Kind) -> State {
-    let value = if matches!(kind, Kind::Flag) { 0 } else { START };
-    State { kind, value }
+pub fn of(kind: Kind) -> State {
+    let start = if kind == Kind::Flag { 0 } else { START };
+    State {
+        kind,
+        value: kind.bits(start),
+    }
 }
 
-/// The value after, and what is returned.
-#[must_use]
-pub fn specified(kind: Kind, verb: Verb, value: u64, amount: u64) -> (u64, u64) {
-    let after = match verb {
-        Add => value + amount,
-        Sub => value.wrapping_sub(amount),
-        Swap | Store => amount,
-        CompareExchange if kind == Kind::Flag || value == START => amount,
-        CompareExchange => value,
-        Max => value.max(amount),
-        Min => value.min(amount),
-        And => value & amount,
-        Or => value | amount,
-        Xor => value ^ amount,
-        Not => 1 - value,
-        HalveAndAdd => value / 2 + amount,
-    };
-    let returned = match (kind, verb) {
-        (Kind::Sharded, _) | (_, Store) => 0,
-        (Kind::Counter, Add | Sub) => after,
-        _ => value,
-    };
-    (after, returned)
+impl Kind {
+    /// The bits of a small number.
+    #[must_use]
+    pub fn bits(self, number: u8) -> u64 {
+        match self {
+            Self::Float32 => f32::from(number).to_bits().into(),
+            Self::Float64 => f64::from(number).to_bits(),
+            _ => number.into(),
+        }
+    }
+
+    /// Keeps the bits that there are.
+    fn wrap(self, value: u64) -> u64 {
+        match self {
+            Self::Unsigned(bits) | Self::Signed(bits) => value & (u64::MAX >> (64 - bits)),
+            Self::Flag => value & 1,
+            _ => value,
+        }
+    }
+
+    fn float(self, bits: u64) -> f64 {
+        match self {
+            Self::Float32 => f32::from_bits(low(bits)).into(),
+            _ => f64::from_bits(bits),
+        }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a sum of two is the same if it is rounded once more"
+    )]
+    fn bits_of(self, value: f64) -> u64 {
+        match self {
+            Self::Float32 => (value as f32).to_bits().into(),
+            _ => value.to_bits(),
+        }
+    }
+
+    /// As a number with a sign, the order of which is that of what it stands for.
+    fn signed(self, value: u64) -> i128 {
+        match self {
+            Self::Signed(bits) => {
+                let unused = 64 - bits;
+                i128::from((value << unused).cast_signed() >> unused)
+            }
+            _ => value.into(),
+        }
+    }
+
+    /// Whether one is to take the place of the other, in a search for the greatest or the least.
+    fn is_better(self, verb: Verb, one: u64, other: u64) -> bool {
+        match self {
+            Self::Float32 | Self::Float64 => {
+                let (one, other) = (self.float(one), self.float(other));
+                other.is_nan()
+                    || if verb == Max {
+                        one > other
+                    } else {
+                        one < other
+                    }
+            }
+            _ if verb == Max => self.signed(one) > self.signed(other),
+            _ => self.signed(one) < self.signed(other),
+        }
+    }
+
+    /// The bits after, and those that are returned.
+    #[must_use]
+    pub fn specified(self, verb: Verb, value: u64, amount: u64) -> (u64, u64) {
+        let is_float = matches!(self, Self::Float32 | Self::Float64);
+        let after = match verb {
+            Add if is_float => self.bits_of(self.float(value) + self.float(amount)),
+            Sub if is_float => self.bits_of(self.float(value) - self.float(amount)),
+            Add => value.wrapping_add(amount),
+            Sub => value.wrapping_sub(amount),
+            Swap | Store => amount,
+            CompareExchange if value == of(self).value => amount,
+            CompareExchange => value,
+            Max | Min if self.is_better(verb, amount, value) => amount,
+            Max | Min => value,
+            And => value & amount,
+            Or => value | amount,
+            Xor => value ^ amount,
+            Not => !value,
+            HalveAndAdd => value / 2 + amount,
+        };
+        let after = self.wrap(after);
+        let returned = match (self, verb) {
+            (Self::Sharded, _) | (_, Store) => 0,
+            (Self::Counter, Add | Sub) => after,
+            _ => value,
+        };
+        (after, returned)
+    }
 }
 
-/// What is told of a number: all of it.
-#[must_use]
-pub fn digest(number: u64) -> u8 {
-    number.to_le_bytes().into_iter().rev().fold(0, tell)
+/// The lower half.
+fn low(bits: u64) -> u32 {
+    u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(0)
+}
+
+impl Told for u64 {
+    fn byte(&self) -> u8 {
+        match *self {
+            WRONG => FAILED,
+            number => number.to_le_bytes().into_iter().rev().fold(0, tell) % FAILED,
+        }
+    }
 }
 
 impl Specification for State {
     type Op = Op;
-    type Ret = u8;
+    type Ret = u64;
 
-    fn apply(&mut self, op: Op, _: Actor) -> Option<u8> {
+    fn apply(&mut self, op: Op, _: Actor) -> Option<u64> {
         let (Do(verb, amount) | Wrongly(verb, amount)) = op else {
-            return Some(digest(self.value));
+            return Some(self.value);
         };
-        let (after, returned) = specified(self.kind, verb, self.value, amount.into());
+        let amount = self.kind.bits(amount);
+        let (after, returned) = self.kind.specified(verb, self.value, amount);
         self.value = after;
-        Some(digest(returned))
+        Some(returned)
     }
 }

@@ -16,7 +16,9 @@ type Suite = fn(&[u8]);
 /// All suites, by the names of their fuzz targets.
 const SUITES: [(&str, Suite); 21] = [
     ("array", |data| garbage::run("array", data)),
-    ("atomic_array", suites::atomic_array::run),
+    ("atomic_array", |data| {
+        suites::atomic_array::run(data, false)
+    }),
     ("barrier", |data| suites::barrier::run(data, false)),
     ("channel", garbage::channel::run),
     ("condvar", |data| suites::condvar::run(data, false)),
@@ -39,7 +41,8 @@ const SUITES: [(&str, Suite); 21] = [
 ];
 
 /// The same with a seeded bug, where there is one.
-const SEEDED: [(&str, Suite); 8] = [
+const SEEDED: [(&str, Suite); 9] = [
+    ("atomic_array", |data| suites::atomic_array::run(data, true)),
     ("barrier", |data| suites::barrier::run(data, true)),
     ("condvar", |data| suites::condvar::run(data, true)),
     ("event", |data| suites::event::run(data, true)),

@@ -1,18 +1,22 @@
-//! An array of atomics while any bytes are written over it, beside a list to which the same is
-//! done: every value that comes out is the list's; no panic, no hang, no access outside.
+//! An array of atomics while any bytes are written over it, beside a list of numbers as they are
+//! specified: every value that comes out is the list's; no panic, no hang, no access outside.
 
-use crate::place::{NAME, Place, input};
 use crossdock::AtomicArray;
 use crossdock::array::{Atomic, Bitwise, Element, Init, Numeric};
+use crossdock_spec::number::{Kind, Verb};
+
+use crate::place::{NAME, Place, input};
 
 /// A value as plain Rust has it.
 trait Plain: Atomic {
+    const KIND: Kind;
+
     fn of(bits: u64) -> Self;
     /// The value whose byte `at` is another.
     fn with(self, at: usize, byte: u8) -> Self;
     fn bits(self) -> u64;
-    /// What only some types can do: an operation on an element, and on a plain value.
-    fn special(verb: u8, element: &Element<Self>, before: Self, value: Self) -> (Self, Self);
+    /// What only some types can do: what it was, and the value that was there.
+    fn special(which: u8, element: &Element<Self>, value: Self) -> (Verb, Self);
 }
 
 /// Two values are the same if their bits are; which NaN a sum is no standard says.
@@ -24,38 +28,31 @@ fn is_nan<T: PartialOrd>(value: T) -> bool {
     value.partial_cmp(&value).is_none()
 }
 
-/// The value that the element had, and the one that it must have now.
-fn numeric<T: Plain + Numeric>(
-    verb: u8,
-    element: &Element<T>,
-    before: T,
-    value: T,
-    sums: [fn(T, T) -> T; 2],
-) -> (T, T) {
-    let if_better = |better| if better { value } else { before };
-    match verb % 4 {
-        0 => (element.fetch_add(value), sums[0](before, value)),
-        1 => (element.fetch_sub(value), sums[1](before, value)),
-        2 => {
-            let better = is_nan(before) || value > before;
-            (element.fetch_max(value), if_better(better))
-        }
-        _ => {
-            let better = is_nan(before) || value < before;
-            (element.fetch_min(value), if_better(better))
-        }
+fn numeric<T: Plain + Numeric>(which: u8, element: &Element<T>, value: T) -> (Verb, T) {
+    match which % 4 {
+        0 => (Verb::Add, element.fetch_add(value)),
+        1 => (Verb::Sub, element.fetch_sub(value)),
+        2 => (Verb::Max, element.fetch_max(value)),
+        _ => (Verb::Min, element.fetch_min(value)),
     }
 }
 
-/// The same for bits.
-fn bitwise<T: Plain + Bitwise>(verb: u8, element: &Element<T>, before: T, value: T) -> (T, T) {
-    let (a, b) = (before.bits(), value.bits());
-    match verb % 4 {
-        0 => (element.fetch_and(value), T::of(a & b)),
-        1 => (element.fetch_or(value), T::of(a | b)),
-        2 => (element.fetch_xor(value), T::of(a ^ b)),
-        _ => (element.fetch_not(), T::of(!a)),
+fn bitwise<T: Plain + Bitwise>(which: u8, element: &Element<T>, value: T) -> (Verb, T) {
+    match which % 4 {
+        0 => (Verb::And, element.fetch_and(value)),
+        1 => (Verb::Or, element.fetch_or(value)),
+        2 => (Verb::Xor, element.fetch_xor(value)),
+        _ => (Verb::Not, element.fetch_not()),
     }
+}
+
+/// Either of both.
+fn any<T: Plain + Numeric + Bitwise>(which: u8, element: &Element<T>, value: T) -> (Verb, T) {
+    let special = match which & 4 {
+        0 => numeric,
+        _ => bitwise,
+    };
+    special(which, element, value)
 }
 
 /// The first bytes of a number.
@@ -64,8 +61,10 @@ fn low<const N: usize>(bits: u64) -> [u8; N] {
 }
 
 macro_rules! plain {
-    ($special:ident: $($type:ident $unsigned:ident)*) => {$(
+    ($special:ident: $($type:ident $unsigned:ident $kind:expr;)*) => {$(
         impl Plain for $type {
+            const KIND: Kind = $kind;
+
             fn of(bits: u64) -> Self {
                 Self::from_le_bytes(low(bits))
             }
@@ -77,44 +76,24 @@ macro_rules! plain {
             fn bits(self) -> u64 {
                 $unsigned::from_le_bytes(self.to_le_bytes()).into()
             }
-            fn special(
-                verb: u8,
-                element: &Element<Self>,
-                before: Self,
-                value: Self,
-            ) -> (Self, Self) {
-                $special!($type verb element before value)
+            fn special(which: u8, element: &Element<Self>, value: Self) -> (Verb, Self) {
+                $special(which, element, value)
             }
         }
     )*};
 }
 
-macro_rules! whole {
-    ($type:ident $verb:ident $element:ident $before:ident $value:ident) => {
-        if $verb & 4 == 0 {
-            let sums = [$type::wrapping_add, $type::wrapping_sub];
-            numeric($verb, $element, $before, $value, sums)
-        } else {
-            bitwise($verb, $element, $before, $value)
-        }
-    };
-}
-
-macro_rules! floating {
-    ($type:ident $verb:ident $element:ident $before:ident $value:ident) => {
-        numeric(
-            $verb,
-            $element,
-            $before,
-            $value,
-            [|a, b| a + b, |a, b| a - b],
-        )
-    };
-}
-plain!(whole: u8 u8 u16 u16 u32 u32 u64 u64 i8 u8 i16 u16 i32 u32 i64 u64);
-plain!(floating: f32 u32 f64 u64);
+plain!(any:
+    u8 u8 Kind::Unsigned(8); u16 u16 Kind::Unsigned(16);
+    u32 u32 Kind::Unsigned(32); u64 u64 Kind::Unsigned(64);
+    i8 u8 Kind::Signed(8); i16 u16 Kind::Signed(16);
+    i32 u32 Kind::Signed(32); i64 u64 Kind::Signed(64);
+);
+plain!(numeric: f32 u32 Kind::Float32; f64 u64 Kind::Float64;);
 
 impl Plain for bool {
+    const KIND: Kind = Kind::Flag;
+
     fn of(bits: u64) -> Self {
         bits & 1 == 1
     }
@@ -124,8 +103,8 @@ impl Plain for bool {
     fn bits(self) -> u64 {
         self.into()
     }
-    fn special(verb: u8, element: &Element<Self>, before: Self, value: Self) -> (Self, Self) {
-        bitwise(verb, element, before, value)
+    fn special(which: u8, element: &Element<Self>, value: Self) -> (Verb, Self) {
+        bitwise(which, element, value)
     }
 }
 
@@ -134,6 +113,8 @@ struct Twins<T: Plain> {
     place: Place,
     array: AtomicArray<T>,
     list: Vec<T>,
+    /// The seeded bug: a value is not stored.
+    has_bug: bool,
 }
 
 impl<T: Plain> Twins<T> {
@@ -156,7 +137,9 @@ impl<T: Plain> Twins<T> {
                 before
             }
             2 => {
-                element.store(value);
+                if !self.has_bug {
+                    element.store(value);
+                }
                 self.list[at] = value;
                 before
             }
@@ -200,8 +183,9 @@ impl<T: Plain> Twins<T> {
                 before
             }
             _ => {
-                let (found, after) = T::special(verb / 16, element, before, value);
-                self.list[at] = after;
+                let (special, found) = T::special(verb / 16, element, value);
+                let (after, _) = T::KIND.specified(special, before.bits(), value.bits());
+                self.list[at] = T::of(after);
                 found
             }
         };
@@ -214,18 +198,23 @@ impl<T: Plain> Twins<T> {
     }
 }
 
-fn twins<T: Plain>(len: u64, steps: impl Iterator<Item = [u8; 4]>) {
+fn twins<T: Plain>(len: u64, steps: impl Iterator<Item = [u8; 4]>, has_bug: bool) {
     let len = usize::try_from(len).unwrap_or(0) + 1;
     let Some((place, array)) = Place::with::<AtomicArray<T>>(Init::zeroed(len)) else {
         panic!("not created");
     };
     let list = vec![T::of(0); len];
-    let mut twins = Twins { place, array, list };
+    let mut twins = Twins {
+        place,
+        array,
+        list,
+        has_bug,
+    };
     steps.for_each(|step| twins.step(step));
 }
 
 /// Does the same to an array and to a list, as the data say.
-pub(crate) fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8], has_bug: bool) {
     let Some((kind, data)) = data.split_first() else {
         return;
     };
@@ -233,16 +222,16 @@ pub(crate) fn run(data: &[u8]) {
         return;
     };
     match kind % 11 {
-        0 => twins::<u8>(len, steps),
-        1 => twins::<u16>(len, steps),
-        2 => twins::<u32>(len, steps),
-        3 => twins::<u64>(len, steps),
-        4 => twins::<i8>(len, steps),
-        5 => twins::<i16>(len, steps),
-        6 => twins::<i32>(len, steps),
-        7 => twins::<i64>(len, steps),
-        8 => twins::<f32>(len, steps),
-        9 => twins::<f64>(len, steps),
-        _ => twins::<bool>(len, steps),
+        0 => twins::<u8>(len, steps, has_bug),
+        1 => twins::<u16>(len, steps, has_bug),
+        2 => twins::<u32>(len, steps, has_bug),
+        3 => twins::<u64>(len, steps, has_bug),
+        4 => twins::<i8>(len, steps, has_bug),
+        5 => twins::<i16>(len, steps, has_bug),
+        6 => twins::<i32>(len, steps, has_bug),
+        7 => twins::<i64>(len, steps, has_bug),
+        8 => twins::<f32>(len, steps, has_bug),
+        9 => twins::<f64>(len, steps, has_bug),
+        _ => twins::<bool>(len, steps, has_bug),
     }
 }

@@ -1,31 +1,40 @@
-//! A barrier: which of its seats are registered or taken out, and whether it is broken.
+//! A barrier beside its specification: which of its seats are registered or taken out, and whether
+//! it is broken.
 
 use std::time::Duration;
 
 use crossdock::Segment;
 use crossdock::segment::Fault;
 use crossdock::sync::{Barrier, BarrierError, BarrierOptions, BarrierTimeoutError, OnDeath, Party};
+use crossdock_spec::barrier::Op::{
+    Abort, Alone, Arrive, ArriveAsParty, IsBroken, Leave, NWaiting, Parties, Reap, Register, Reset,
+    Wait,
+};
+use crossdock_spec::barrier::{BROKEN, FULL, Op, State, TIMED_OUT, of};
+use crossdock_spec::{Actor, Specification};
 
 use crate::place::{NAME, input};
 use crate::suites::child::{PATIENCE, forked, in_child, killed_with, until};
 use crate::suites::segment;
 
-/// What a wait must say: whether all are released, or why not.
-type Expected = Result<(), BarrierTimeoutError>;
-
-const BROKEN: BarrierTimeoutError = BarrierTimeoutError::Barrier(BarrierError::Broken);
-
-/// What a barrier is expected to be.
+/// A barrier, and what it is expected to be.
 struct Model<'b> {
     segment: &'b Segment,
-    /// The seats that it was created with.
-    seats: u32,
-    taken_out: u32,
-    shrinks: bool,
-    is_broken: bool,
+    expected: State,
     registered: Vec<Party<'b>>,
     /// The seeded bug: a party that is dropped does not leave.
     has_bug: bool,
+}
+
+/// What came of a wait, as the specification has it.
+fn told<T, E: Into<BarrierTimeoutError>>(came: Result<T, E>) -> u8 {
+    match came.map_err(Into::into) {
+        Ok(_) => 0,
+        Err(BarrierTimeoutError::Timeout) => TIMED_OUT,
+        Err(BarrierTimeoutError::Barrier(BarrierError::Broken)) => BROKEN,
+        Err(BarrierTimeoutError::Barrier(BarrierError::Full { .. })) => FULL,
+        Err(error) => panic!("{error}"),
+    }
 }
 
 /// What ends a step that lacks one party.
@@ -40,64 +49,53 @@ enum End {
 const ENDS: [End; 4] = [End::Abort, End::Reset, End::Leave, End::Death];
 
 impl<'b> Model<'b> {
-    fn parties(&self) -> u32 {
-        self.seats - self.taken_out
+    /// An actor does it; what it must be told.
+    fn told(&mut self, op: Op, by: Actor) -> u8 {
+        let told = self.expected.apply(op, by);
+        told.unwrap_or_else(|| panic!("{op:?} blocks"))
     }
 
-    /// The seats for processes that are no parties.
-    fn free(&self) -> u32 {
-        self.parties() - u32::try_from(self.registered.len()).expect("few")
-    }
-
-    fn full(&self) -> BarrierError {
-        let parties = self.parties();
-        BarrierError::Full { parties }
-    }
-
-    /// A party has died or left.
-    fn leaves(&mut self) {
-        if self.shrinks {
-            self.taken_out += 1;
-        } else {
-            self.is_broken = true;
-        }
+    /// This process does it, and the specification allows it.
+    fn does(&mut self, op: Op) {
+        assert_eq!(self.told(op, Actor::Other), 0, "{op:?}");
     }
 
     fn step(&mut self, barrier: &'b Barrier, [verb, a, b, c]: [u8; 4]) {
         let which = usize::from(a);
         match verb % 20 {
             0 if b % 4 == 0 => {
-                let expected = self.alone(None);
                 let came = barrier.wait_timeout(Duration::ZERO);
-                assert_eq!(came.map(|result| assert!(result.is_leader())), expected);
+                let came = told(came.inspect(|result| assert!(result.is_leader())));
+                assert_eq!(came, self.told(Alone { as_party: false }, Actor::Other));
             }
-            1 | 2 => match barrier.register() {
-                Ok(party) => {
-                    assert!(self.free() > 0);
-                    self.registered.push(party);
-                }
-                Err(error) => assert_eq!((error, self.free()), (self.full(), 0)),
-            },
+            1 | 2 => {
+                let came = barrier.register();
+                let came = told(came.map(|party| self.registered.push(party)));
+                assert_eq!(came, self.told(Register, Actor::Other));
+            }
             3 | 4 if !self.registered.is_empty() => {
                 let which = which % self.registered.len();
                 let party = self.registered.swap_remove(which);
                 // Where it is seen at once; later it would be waited for.
-                if self.has_bug && !self.is_broken {
+                if self.has_bug && !self.expected.is_broken {
                     std::mem::forget(party);
                 }
-                self.leaves();
+                self.does(Leave);
             }
             5 if b % 4 == 0 && !self.registered.is_empty() => {
                 let which = which % self.registered.len();
-                let expected = self.alone(Some(which));
                 let came = self.registered[which].wait_timeout(Duration::ZERO);
-                assert_eq!(came.map(|result| assert!(result.is_leader())), expected);
+                let came = told(came.inspect(|result| assert!(result.is_leader())));
+                assert_eq!(came, self.told(Alone { as_party: true }, Actor::Other));
             }
             6 if b % 4 == 0 => {
                 barrier.abort();
-                self.is_broken = true;
+                self.does(Abort);
             }
-            7..10 => self.reset(barrier),
+            7..10 => {
+                barrier.reset().expect("a member");
+                self.does(Reset);
+            }
             10..13 => self.all(barrier),
             13 | 14 if c % 2 == 0 => self.all_but_one(barrier, ENDS[which % ENDS.len()]),
             15 if c % 4 == 0 => self.party_dies(barrier),
@@ -108,133 +106,113 @@ impl<'b> Model<'b> {
         self.look(barrier);
     }
 
-    /// What a wait must say that waits for no others: of a party, or of another process.
-    fn alone(&mut self, party: Option<usize>) -> Expected {
-        if self.is_broken {
-            return Err(BROKEN);
+    /// All parties arrive, and that many others.
+    fn arrive(&mut self, others: u8) {
+        for _ in &self.registered {
+            assert_eq!(self.expected.apply(ArriveAsParty, Actor::Other), Some(0));
         }
-        if party.is_none() && self.free() == 0 {
-            return Err(self.full().into());
-        }
-        if self.parties() == 1 {
-            return Ok(());
-        }
-        self.is_broken = true;
-        Err(BarrierTimeoutError::Timeout)
+        (0..others).for_each(|_| self.does(Arrive));
     }
 
-    fn reset(&mut self, barrier: &Barrier) {
-        barrier.reset().expect("a member");
-        self.is_broken = false;
-        self.taken_out = 0;
+    /// What is told to all of them; one of those that are released leads.
+    fn all_are_told(&mut self, came: Vec<Result<bool, BarrierTimeoutError>>) {
+        if came.is_empty() {
+            return;
+        }
+        let expected = self.told(Wait, Actor::Other);
+        let leaders = came.iter().filter(|came| **came == Ok(true)).count();
+        assert_eq!(leaders, usize::from(expected == 0));
+        for came in came {
+            assert_eq!(told(came), expected);
+        }
     }
 
     /// All parties arrive, and as many others as there are free seats.
     fn all(&mut self, barrier: &Barrier) {
-        if self.is_broken {
-            assert_eq!(barrier.wait(), Err(BarrierError::Broken));
+        let others = self.expected.free();
+        if self.expected.is_broken || others == 0 {
+            let came = told(barrier.wait());
+            assert_eq!(came, self.told(Arrive, Actor::Other));
+        }
+        if self.expected.is_broken {
             return;
         }
-        if self.free() == 0 {
-            assert_eq!(barrier.wait(), Err(self.full()));
-        }
-        let others = self.free();
-        std::thread::scope(|scope| {
-            let parties = self.registered.iter_mut();
-            let parties = parties.map(|party| scope.spawn(|| party.wait_timeout(PATIENCE)));
-            let mut waiters: Vec<_> = parties.collect();
-            let wait = || barrier.wait_timeout(PATIENCE);
-            waiters.extend((0..others).map(|_| scope.spawn(wait)));
-            let is_none = waiters.is_empty();
-            let leads = waiters.into_iter().map(|waiter| {
-                let came = waiter.join().expect("no panic");
-                came.expect("all have arrived").is_leader()
-            });
-            let leaders = leads.filter(|leads| *leads).count();
-            assert_eq!(leaders, usize::from(!is_none));
-        });
+        let came = waited(&mut self.registered, barrier, others, || ());
+        self.arrive(others);
+        self.all_are_told(came);
     }
 
     /// All but one arrive, and what then happens is told to all of them.
     fn all_but_one(&mut self, barrier: &'b Barrier, end: End) {
-        if self.is_broken || self.parties() < 2 || self.free() == 0 {
+        if self.expected.is_broken || self.expected.parties() < 2 || self.expected.free() == 0 {
             return;
         }
-        // The last seat is that of a party, in this process or in another one, or stays free.
-        let mut last = None;
-        let waits = self.parties() - 1;
-        let others = self.free() - 1;
-        std::thread::scope(|scope| {
-            let parties = self.registered.iter_mut();
-            let parties = parties.map(|party| scope.spawn(|| party.wait_timeout(PATIENCE)));
-            let mut waiters: Vec<_> = parties.collect();
-            let wait = || barrier.wait_timeout(PATIENCE);
-            waiters.extend((0..others).map(|_| scope.spawn(wait)));
-            until("all but one wait", || barrier.n_waiting() == waits);
-            if matches!(end, End::Leave) {
-                last = Some(barrier.register().expect("a free seat"));
-                let full = BarrierError::Full { parties: waits + 1 };
-                assert_eq!(barrier.wait().err(), Some(full));
+        let others = self.expected.free() - 1;
+        self.arrive(others);
+        let waiting = u32::from(self.told(NWaiting, Actor::Other));
+        let segment = self.segment;
+        let came = waited(&mut self.registered, barrier, others, || {
+            until("all but one wait", || barrier.n_waiting() == waiting);
+            match end {
+                End::Abort => barrier.abort(),
+                End::Reset => barrier.reset().expect("a member"),
+                // The last seat is that of a party, in this process or in another one.
+                End::Leave => {
+                    let _party = barrier.register().expect("a free seat");
+                    assert_eq!(told(barrier.wait()), FULL);
+                }
+                End::Death => {
+                    killed_with(|| barrier.register().expect("a free seat"));
+                    segment.reap();
+                }
             }
-            let expected = match end {
-                End::Abort => {
-                    barrier.abort();
-                    Err(BROKEN)
-                }
-                End::Reset => {
-                    barrier.reset().expect("a member");
-                    Err(BROKEN)
-                }
-                End::Leave | End::Death => {
-                    drop(last.take());
-                    if matches!(end, End::Death) {
-                        killed_with(|| barrier.register().expect("a free seat"));
-                        self.segment.reap();
-                    }
-                    if self.shrinks { Ok(()) } else { Err(BROKEN) }
-                }
-            };
-            let mut leaders = 0;
-            for waiter in waiters {
-                let came = waiter.join().expect("no panic");
-                leaders += u32::from(came.as_ref().is_ok_and(|result| result.is_leader()));
-                assert_eq!(came.map(drop), expected, "{end:?}");
-            }
-            assert_eq!(leaders, u32::from(expected.is_ok()));
         });
         match end {
-            End::Abort => self.is_broken = true,
-            End::Reset => self.taken_out = 0,
-            End::Leave | End::Death => self.leaves(),
+            End::Abort => self.does(Abort),
+            End::Reset => self.does(Reset),
+            End::Leave => {
+                self.does(Register);
+                assert_eq!(self.told(Arrive, Actor::Other), FULL);
+                self.does(Leave);
+            }
+            End::Death => {
+                assert_eq!(self.told(Register, Actor::Victim), 0);
+                self.expected.dies(Actor::Victim);
+                self.does(Reap);
+            }
         }
+        self.all_are_told(came);
     }
 
     /// A process is killed as a party that has not arrived.
     fn party_dies(&mut self, barrier: &Barrier) {
-        let is_free = self.free() > 0;
+        let expected = self.told(Register, Actor::Victim);
         killed_with(|| {
             let party = barrier.register();
-            assert_eq!(party.is_ok(), is_free);
+            assert_eq!(told(party.as_ref().map_err(|error| *error)), expected);
             party
         });
-        self.segment.reap();
-        if is_free {
-            self.leaves();
-        }
+        self.buries();
     }
 
     /// A process is killed while it waits.
     fn waiter_dies(&mut self, barrier: &Barrier) {
-        if self.is_broken || self.parties() < 2 || self.free() == 0 {
+        if self.expected.is_broken || self.expected.parties() < 2 || self.expected.free() == 0 {
             return;
         }
         let child = forked(|| {
             let _ = barrier.wait();
         });
         until("a child waits", || barrier.n_waiting() == 1);
+        assert_eq!(self.told(Arrive, Actor::Victim), 0);
         child.kill();
+        self.buries();
+    }
+
+    fn buries(&mut self) {
+        self.expected.dies(Actor::Victim);
         self.segment.reap();
-        self.leaves();
+        self.does(Reap);
     }
 
     /// What a forked child inherits is not its own.
@@ -244,16 +222,37 @@ impl<'b> Model<'b> {
                 let not_owner = BarrierError::Fault(Fault::NotOwner);
                 assert_eq!(party.wait(), Err(not_owner));
             }
-            assert_eq!(barrier.is_broken(), self.is_broken);
-            assert_eq!(barrier.parties(), self.parties());
+            self.look(barrier);
         });
     }
 
     fn look(&self, barrier: &Barrier) {
-        assert_eq!(barrier.is_broken(), self.is_broken);
-        assert_eq!(barrier.parties(), self.parties());
-        assert_eq!(barrier.n_waiting(), 0);
+        let expected = |op| self.expected.clone().apply(op, Actor::Other);
+        let few = |count: u32| u8::try_from(count).ok();
+        assert_eq!(Some(barrier.is_broken().into()), expected(IsBroken));
+        assert_eq!(few(barrier.parties()), expected(Parties));
+        assert_eq!(few(barrier.n_waiting()), expected(NWaiting));
     }
+}
+
+/// Has all parties and that many others wait while something happens; what came of that.
+fn waited(
+    parties: &mut [Party<'_>],
+    barrier: &Barrier,
+    others: u8,
+    happens: impl FnOnce(),
+) -> Vec<Result<bool, BarrierTimeoutError>> {
+    std::thread::scope(|scope| {
+        let parties = parties.iter_mut();
+        let parties = parties.map(|party| scope.spawn(|| party.wait_timeout(PATIENCE)));
+        let mut waiters: Vec<_> = parties.collect();
+        let wait = || barrier.wait_timeout(PATIENCE);
+        waiters.extend((0..others).map(|_| scope.spawn(wait)));
+        happens();
+        let came = waiters.into_iter().map(|waiter| waiter.join());
+        let came = came.map(|came| came.expect("no panic").map(|result| result.is_leader()));
+        came.collect()
+    })
 }
 
 /// Does to a barrier what the data say, and what is expected of it beside it.
@@ -279,10 +278,7 @@ pub(crate) fn run(data: &[u8], has_bug: bool) {
     ];
     let mut model = Model {
         segment: &segment,
-        seats: u32::try_from(seats).expect("few"),
-        taken_out: 0,
-        shrinks,
-        is_broken: false,
+        expected: of(u8::try_from(seats).expect("few"), shrinks),
         registered: Vec::new(),
         has_bug,
     };

@@ -7,10 +7,10 @@ use std::time::Duration;
 use crossdock::sync::{Barrier, BarrierError, BarrierOptions, OnDeath, Party};
 use crossdock_spec::FAILED;
 use crossdock_spec::barrier::Op::{
-    Abort, Arrive, InVain, IsBroken, Keep, Leave, Meet, NWaiting, Parties, Register, Reset,
-    TimeOut, Wait,
+    Abort, Alone, Arrive, ArriveAsParty, InVain, IsBroken, Keep, Leave, Meet, NWaiting, Parties,
+    Reap, Register, Reset, TimeOut, Wait,
 };
-use crossdock_spec::barrier::{BROKEN, Op, PARTIES, State};
+use crossdock_spec::barrier::{BROKEN, Op, PARTIES, State, arrived};
 
 use crate::crash::operation::Base;
 use crate::crash::specified::{Subject, specified};
@@ -74,37 +74,28 @@ impl Subject for Barrier {
                 let passed = self.wait_timeout(patience?).is_ok();
                 passed && other.end_within(patience?).ok()? == Some(End::Exited(0))
             }
-            Arrive => return None,
+            Arrive | ArriveAsParty | Alone { .. } | Reap => return None,
         };
         Some(if is_done { 0 } else { FAILED })
     }
 }
 
-/// Another process has arrived.
-const ARRIVED: State = State {
-    shrinks: false,
-    arrived: 1,
-    is_seated: false,
-    is_party: false,
-    told: None,
-    is_broken: false,
-    has_died: false,
-};
 const LAST: &[Op] = &[Reset, IsBroken, Parties, NWaiting, Meet];
 
 /// The operations on barriers.
 pub(crate) const LISTED: &[Listed] = specified! { Barrier;
     "Barrier::wait, the last to arrive" "an abort where a release is due" {
-        first: ARRIVED, act: &[Wait], steps: &[Arrive, Wait], bug: &[Abort],
+        first: arrived(false), act: &[Wait], steps: &[Arrive, Wait], bug: &[Abort],
         waiter: &[Wait], meanwhile: &[IsBroken, Parties], rescue: &[Abort], last: LAST,
     }
     "Party::wait, the last to arrive" "an abort where a release is due" {
-        first: ARRIVED, before: &[Register], act: &[Wait], steps: &[Arrive, Wait], bug: &[Abort],
+        first: arrived(false), before: &[Register], act: &[Wait], steps: &[ArriveAsParty, Wait],
+        bug: &[Abort],
         waiter: &[Wait], meanwhile: &[IsBroken, Parties], last: LAST,
     }
     "Party::wait at a barrier that shrinks" "an abort where a release is due" {
-        first: State { shrinks: true, ..ARRIVED }, before: &[Register],
-        act: &[Wait], steps: &[Arrive, Wait], bug: &[Abort],
+        first: arrived(true), before: &[Register], act: &[Wait], steps: &[ArriveAsParty, Wait],
+        bug: &[Abort],
         waiter: &[Wait], meanwhile: &[IsBroken, Parties], last: LAST,
     }
     "Barrier::wait_timeout" "a time-out that breaks nothing" {
@@ -112,7 +103,7 @@ pub(crate) const LISTED: &[Listed] = specified! { Barrier;
         meanwhile: &[IsBroken, Parties], after: &[IsBroken], last: LAST,
     }
     "Barrier::reset beside a waiter" "an abort where a reset is due" {
-        first: ARRIVED, act: &[Reset], steps: &[Abort, Reset], bug: &[Abort],
+        first: arrived(false), act: &[Reset], steps: &[Abort, Reset], bug: &[Abort],
         waiter: &[Wait], meanwhile: &[IsBroken, Parties], after: &[IsBroken],
         rescue: &[Abort], last: LAST,
     }

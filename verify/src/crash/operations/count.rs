@@ -4,12 +4,11 @@
 use std::time::Duration;
 
 use crossdock::{AtomicArray, Counter, ShardedCounter};
-use crossdock_spec::FAILED;
 use crossdock_spec::number::Op::{Do, Load, Wrongly};
 use crossdock_spec::number::Verb::{
     Add, And, CompareExchange, HalveAndAdd, Max, Min, Not, Or, Store, Sub, Swap, Xor,
 };
-use crossdock_spec::number::{Kind, Op, START, State, Verb, digest, of, specified};
+use crossdock_spec::number::{Kind, Op, START, State, Verb, WRONG, of};
 
 use crate::crash::operation::Base;
 use crate::crash::specified::{Subject, specified};
@@ -19,6 +18,13 @@ use crate::process::Rig;
 /// Elements have neighbours, which stay what they are; not 0, so that flags have some that are up.
 const BESIDE: u8 = 1;
 const MIDDLE: usize = 1;
+
+const COUNTER: Kind = Kind::Counter;
+const SHARDED: Kind = Kind::Sharded;
+const FLOAT: Kind = Kind::Float64;
+const BYTE: Kind = Kind::Unsigned(8);
+const SHORT: Kind = Kind::Signed(16);
+const FLAG: Kind = Kind::Flag;
 
 struct Numbers {
     kind: Kind,
@@ -30,30 +36,16 @@ struct Numbers {
     flags: AtomicArray<bool>,
 }
 
-/// A float as a number, if it is one.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "it is compared with what it was"
-)]
-fn whole(value: f64) -> u64 {
-    let number = value as u8;
-    if f64::from(number) == value {
-        number.into()
-    } else {
-        u64::MAX
-    }
-}
-
 impl Numbers {
     fn value(&self, at: usize) -> u64 {
         match self.kind {
-            Kind::Counter => self.counter.load(),
-            Kind::Sharded => self.sharded.load(),
-            Kind::Float => whole(self.floats[at].load()),
-            Kind::Byte => self.bytes[at].load().into(),
-            Kind::Short => u64::try_from(self.shorts[at].load()).unwrap_or(u64::MAX),
-            Kind::Flag => self.flags[at].load().into(),
+            COUNTER => self.counter.load(),
+            SHARDED => self.sharded.load(),
+            FLOAT => self.floats[at].load().to_bits(),
+            BYTE => self.bytes[at].load().into(),
+            SHORT => self.shorts[at].load().cast_unsigned().into(),
+            FLAG => self.flags[at].load().into(),
+            _ => WRONG,
         }
     }
 
@@ -65,34 +57,34 @@ impl Numbers {
             &self.flags[MIDDLE],
         );
         Some(match (self.kind, verb) {
-            (Kind::Counter, Add) => counter.add(number),
-            (Kind::Counter, Sub) => counter.sub(number),
-            (Kind::Counter, Swap) => counter.swap(number),
-            (Kind::Counter, CompareExchange) => match counter.compare_exchange(START, number) {
+            (COUNTER, Add) => counter.add(number),
+            (COUNTER, Sub) => counter.sub(number),
+            (COUNTER, Swap) => counter.swap(number),
+            (COUNTER, CompareExchange) => match counter.compare_exchange(START.into(), number) {
                 Ok(found) | Err(found) => found,
             },
-            (Kind::Counter, Max) => counter.fetch_max(number),
-            (Kind::Counter, Min) => counter.fetch_min(number),
-            (Kind::Counter, And) => counter.fetch_and(number),
-            (Kind::Counter, Or) => counter.fetch_or(number),
-            (Kind::Counter, Store) => {
+            (COUNTER, Max) => counter.fetch_max(number),
+            (COUNTER, Min) => counter.fetch_min(number),
+            (COUNTER, And) => counter.fetch_and(number),
+            (COUNTER, Or) => counter.fetch_or(number),
+            (COUNTER, Store) => {
                 counter.store(number);
                 0
             }
-            (Kind::Sharded, Add) => {
+            (SHARDED, Add) => {
                 self.sharded.add(number);
                 0
             }
-            (Kind::Float, Add) => whole(float.fetch_add(amount.into())),
-            (Kind::Float, Max) => whole(float.fetch_max(amount.into())),
-            (Kind::Byte, Add) => byte.fetch_add(amount).into(),
-            (Kind::Byte, Xor) => byte.fetch_xor(amount).into(),
-            (Kind::Short, HalveAndAdd) => {
+            (FLOAT, Add) => float.fetch_add(amount.into()).to_bits(),
+            (FLOAT, Max) => float.fetch_max(amount.into()).to_bits(),
+            (BYTE, Add) => byte.fetch_add(amount).into(),
+            (BYTE, Xor) => byte.fetch_xor(amount).into(),
+            (SHORT, HalveAndAdd) => {
                 let halve = |value| value / 2 + i16::from(amount);
-                self.shorts[MIDDLE].update(halve).try_into().ok()?
+                self.shorts[MIDDLE].update(halve).cast_unsigned().into()
             }
-            (Kind::Flag, Not) => flag.fetch_not().into(),
-            (Kind::Flag, CompareExchange) => match flag.compare_exchange(false, true) {
+            (FLAG, Not) => flag.fetch_not().into(),
+            (FLAG, CompareExchange) => match flag.compare_exchange(false, true) {
                 Ok(found) | Err(found) => found.into(),
             },
             _ => return None,
@@ -102,19 +94,21 @@ impl Numbers {
     /// The same, as it must not be.
     fn operate_wrongly(&self, verb: Verb, amount: u8) -> Option<u64> {
         let value = self.value(MIDDLE);
-        let (after, returned) = specified(self.kind, verb, value, amount.into());
+        let amount_of = self.kind.bits(amount);
+        let (after, returned) = self.kind.specified(verb, value, amount_of);
         match self.kind {
-            Kind::Counter => {
+            COUNTER => {
                 if verb == Store {
                     self.counter.store(after ^ 1);
                 }
                 self.counter.store(after);
             }
-            Kind::Sharded => (0..amount).for_each(|_| self.sharded.add(1)),
-            Kind::Float => self.floats[MIDDLE].store(u8::try_from(after).ok()?.into()),
-            Kind::Byte => self.bytes[MIDDLE].store(after.try_into().ok()?),
-            Kind::Short => self.shorts[MIDDLE].store(after.try_into().ok()?),
-            Kind::Flag => self.flags[MIDDLE].store(after != 0),
+            SHARDED => (0..amount).for_each(|_| self.sharded.add(1)),
+            FLOAT => self.floats[MIDDLE].store(f64::from_bits(after)),
+            BYTE => self.bytes[MIDDLE].store(after.try_into().ok()?),
+            SHORT => self.shorts[MIDDLE].store(after.try_into().ok()?),
+            FLAG => self.flags[MIDDLE].store(after != 0),
+            _ => return None,
         }
         Some(returned)
     }
@@ -127,11 +121,12 @@ impl Subject for Numbers {
     fn create(base: &Base, first: &State) -> Rig<Self> {
         let segment = &base.segment;
         let sharded: ShardedCounter = segment.create("sharded", ())?;
-        sharded.add(first.value);
-        let values = [BESIDE, u8::try_from(first.value)?, BESIDE];
+        sharded.add(START.into());
+        let start = if first.kind == FLAG { 0 } else { START };
+        let values = [BESIDE, start, BESIDE];
         Ok(Self {
             kind: first.kind,
-            counter: segment.create("counter", first.value)?,
+            counter: segment.create("counter", u64::from(START))?,
             sharded,
             floats: segment.create("floats", values.map(f64::from))?,
             bytes: segment.create("bytes", values)?,
@@ -140,16 +135,16 @@ impl Subject for Numbers {
         })
     }
 
-    fn run(&self, _: &Base, op: Op, (): &mut (), _: Option<Duration>) -> Option<u8> {
+    fn run(&self, _: &Base, op: Op, (): &mut (), _: Option<Duration>) -> Option<u64> {
         Some(match op {
-            Do(verb, amount) => digest(self.operate(verb, amount)?),
-            Wrongly(verb, amount) => digest(self.operate_wrongly(verb, amount)?),
+            Do(verb, amount) => self.operate(verb, amount)?,
+            Wrongly(verb, amount) => self.operate_wrongly(verb, amount)?,
             Load => {
-                let has_neighbours = !matches!(self.kind, Kind::Counter | Kind::Sharded);
-                let beside = |at: usize| self.value(at) == BESIDE.into();
+                let has_neighbours = !matches!(self.kind, COUNTER | SHARDED);
+                let beside = |at: usize| self.value(at) == self.kind.bits(BESIDE);
                 match has_neighbours && !(beside(0) && beside(2)) {
-                    true => FAILED,
-                    false => digest(self.value(MIDDLE)),
+                    true => WRONG,
+                    false => self.value(MIDDLE),
                 }
             }
         })
@@ -161,7 +156,7 @@ macro_rules! numbers {
     ($($name:literal $kind:ident $verb:ident($victims:literal, $others:literal) $seed:literal
         { $($row:tt)* })*) => {
         specified! { Numbers; $($name $seed {
-            first: of(Kind::$kind), act: &[Do($verb, $victims)], bug: &[Wrongly($verb, $victims)],
+            first: of($kind), act: &[Do($verb, $victims)], bug: &[Wrongly($verb, $victims)],
             tells: true, meanwhile: &[Load, Do($verb, $others), Load], after: &[Load],
             last: &[Do($verb, $others), Load], $($row)*
         })* }
@@ -170,26 +165,26 @@ macro_rules! numbers {
 
 /// The operations on counters.
 pub(crate) const LISTED: &[Listed] = numbers! {
-    "Counter::add" Counter Add(50, 70) "a load, an addition and a store" {}
-    "Counter::sub" Counter Sub(50, 70) "a load, a subtraction and a store" {}
-    "Counter::swap" Counter Swap(50, 70) "a load and a store" {}
-    "Counter::compare_exchange" Counter CompareExchange(50, 70) "a load, a comparison and a store" {}
-    "Counter::fetch_max" Counter Max(50, 70) "a load, a comparison and a store" {}
-    "Counter::fetch_min" Counter Min(30, 20) "a load, a comparison and a store" {}
-    "Counter::fetch_and" Counter And(50, 70) "a load and a store" {}
-    "Counter::fetch_or" Counter Or(50, 70) "a load and a store" {}
-    "Counter::set" Counter Store(50, 70) "two stores" {}
-    "ShardedCounter::add, the first" Sharded Add(50, 70) "an addition in fifty steps" { joins: true, }
-    "ShardedCounter::add, a later one" Sharded Add(50, 70) "an addition in fifty steps" {}
+    "Counter::add" COUNTER Add(50, 70) "a load, an addition and a store" {}
+    "Counter::sub" COUNTER Sub(50, 70) "a load, a subtraction and a store" {}
+    "Counter::swap" COUNTER Swap(50, 70) "a load and a store" {}
+    "Counter::compare_exchange" COUNTER CompareExchange(50, 70) "a load, a comparison and a store" {}
+    "Counter::fetch_max" COUNTER Max(50, 70) "a load, a comparison and a store" {}
+    "Counter::fetch_min" COUNTER Min(30, 20) "a load, a comparison and a store" {}
+    "Counter::fetch_and" COUNTER And(50, 70) "a load and a store" {}
+    "Counter::fetch_or" COUNTER Or(50, 70) "a load and a store" {}
+    "Counter::set" COUNTER Store(50, 70) "two stores" {}
+    "ShardedCounter::add, the first" SHARDED Add(50, 70) "an addition in fifty steps" { joins: true, }
+    "ShardedCounter::add, a later one" SHARDED Add(50, 70) "an addition in fifty steps" {}
 };
 
 /// The operations on one element.
 pub(crate) const LISTED_ELEMENTS: &[Listed] = numbers! {
-    "Element::<f64>::fetch_add" Float Add(50, 70) "a load, an addition and a store" {}
-    "Element::<f64>::fetch_max" Float Max(50, 70) "a load, a comparison and a store" {}
-    "Element::<u8>::fetch_add" Byte Add(50, 70) "a load, an addition and a store" {}
-    "Element::<u8>::fetch_xor" Byte Xor(50, 70) "a load and a store" {}
-    "Element::<i16>::update" Short HalveAndAdd(50, 70) "a load, a computation and a store" {}
-    "Element::<bool>::fetch_not" Flag Not(1, 1) "a load and a store" {}
-    "Element::<bool>::compare_exchange" Flag CompareExchange(1, 1) "a load, a comparison and a store" {}
+    "Element::<f64>::fetch_add" FLOAT Add(50, 70) "a load, an addition and a store" {}
+    "Element::<f64>::fetch_max" FLOAT Max(50, 70) "a load, a comparison and a store" {}
+    "Element::<u8>::fetch_add" BYTE Add(50, 70) "a load, an addition and a store" {}
+    "Element::<u8>::fetch_xor" BYTE Xor(50, 70) "a load and a store" {}
+    "Element::<i16>::update" SHORT HalveAndAdd(50, 70) "a load, a computation and a store" {}
+    "Element::<bool>::fetch_not" FLAG Not(1, 1) "a load and a store" {}
+    "Element::<bool>::compare_exchange" FLAG CompareExchange(1, 1) "a load, a comparison and a store" {}
 };
