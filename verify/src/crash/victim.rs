@@ -236,3 +236,54 @@ pub(crate) fn exit_code(child: &mut Child, patience: Duration) -> Rig<Option<u8>
         Some(End::Killed(signal)) => Err(Broken(format!("a victim died of {signal}"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[inline(never)]
+    fn not_on_the_way() -> u8 {
+        std::hint::black_box(7)
+    }
+
+    fn address_of(function: fn() -> u8) -> u64 {
+        (function as *const ()).addr() as u64
+    }
+
+    #[test]
+    fn a_victim_that_sleeps_beside_its_way_is_astray() {
+        let mut victim = Victim::start(|begin| {
+            begin();
+            // No more than a minute, if it is forgotten.
+            std::thread::sleep(Duration::from_secs(60));
+            not_on_the_way()
+        })
+        .expect("a process");
+        let begun = Instant::now();
+        let came = victim.run_to(address_of(not_on_the_way), 0);
+        assert_eq!(came.expect("traced"), Step::Astray);
+        assert!(begun.elapsed() >= ARRIVES_WITHIN);
+        victim.kill().expect("it is killed where it is");
+    }
+
+    #[test]
+    fn a_victim_comes_to_its_point_or_to_its_end() {
+        let start = || {
+            let body = |begin: &mut dyn FnMut()| {
+                begin();
+                not_on_the_way() + not_on_the_way()
+            };
+            Victim::start(body).expect("a process")
+        };
+        let mut victim = start();
+        let address = address_of(not_on_the_way);
+        let came = victim.run_to(address, 1).expect("traced");
+        assert_eq!(came, Step::Stopped);
+        assert_eq!(victim.next().expect("stopped").0, address);
+        let mut child = victim.release().expect("it goes on");
+        let code = exit_code(&mut child, Duration::from_secs(20));
+        assert_eq!(code.expect("a child"), Some(14));
+        let came = start().run_to(address, 2).expect("traced");
+        assert_eq!(came, Step::Ended(14));
+    }
+}
