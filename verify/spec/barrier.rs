@@ -23,18 +23,18 @@ pub const TIMED_OUT: u8 = 9;
 pub struct State {
     pub shrinks: bool,
     /// How many seats it was created with.
-    pub seats: u8,
+    seats: u8,
     /// How many were taken out, of those that have left or died.
-    pub taken_out: u8,
+    taken_out: u8,
     /// How many seats the parties of each actor have.
-    pub parties: [u8; 3],
-    pub arrived: u8,
+    registered: [u8; 3],
+    arrived: u8,
     /// How many of these are no parties.
-    strangers: u8,
+    unregistered: u8,
     /// The victim has a seat, which may be in vain.
     is_seated: bool,
-    /// And waits in it.
-    is_waiting: bool,
+    /// And waits in it; whether as a party.
+    waits: Option<bool>,
     /// What those are told that have arrived.
     told: Option<u8>,
     pub is_broken: bool,
@@ -54,11 +54,11 @@ pub const fn of(seats: u8, shrinks: bool) -> State {
         shrinks,
         seats,
         taken_out: 0,
-        parties: [0; 3],
+        registered: [0; 3],
         arrived: 0,
-        strangers: 0,
+        unregistered: 0,
         is_seated: false,
-        is_waiting: false,
+        waits: None,
         told: None,
         is_broken: false,
         has_died: false,
@@ -67,10 +67,10 @@ pub const fn of(seats: u8, shrinks: bool) -> State {
 
 /// A barrier of two at which another process has arrived.
 #[must_use]
-pub const fn arrived(shrinks: bool) -> State {
+pub const fn with_one(shrinks: bool) -> State {
     State {
         arrived: 1,
-        strangers: 1,
+        unregistered: 1,
         ..of(PARTIES, shrinks)
     }
 }
@@ -82,13 +82,13 @@ pub enum Op {
     ArriveAsParty,
     /// Arrives, and waits; as the specification has it, for what is told to those that arrived.
     Wait,
-    /// Arrives, and waits for no other.
+    /// Arrives, and waits in vain for others, for a moment.
     Alone {
         as_party: bool,
     },
-    /// Waits in vain, for a moment.
+    /// Has waited in vain.
     TimeOut,
-    /// The same and resets, so often that the handle spins no longer, thousands of steps long.
+    /// Waits in vain and resets, so often that the handle spins no longer, thousands of steps long.
     InVain,
     Abort,
     Reset,
@@ -116,12 +116,12 @@ impl State {
     /// The seats for processes that are no parties.
     #[must_use]
     pub fn free(&self) -> u8 {
-        let taken = self.parties.iter().sum::<u8>() + self.strangers;
+        let taken = self.registered.iter().sum::<u8>() + self.unregistered;
         self.parties().saturating_sub(taken)
     }
 
     fn tell(&mut self, told: u8) {
-        (self.strangers, self.is_waiting) = (0, false);
+        (self.unregistered, self.waits) = (0, None);
         if take(&mut self.arrived) > 0 {
             self.told.get_or_insert(told);
         }
@@ -166,15 +166,16 @@ impl State {
             self.told = None;
         }
         self.arrived += 1;
-        self.strangers += u8::from(!as_party);
-        self.is_seated |= by == Actor::Victim;
-        self.is_waiting |= by == Actor::Victim;
+        self.unregistered += u8::from(!as_party);
+        if by == Actor::Victim {
+            (self.is_seated, self.waits) = (true, Some(as_party));
+        }
         0
     }
 
     /// The victim has a seat only if it is a party.
     fn rises(&mut self) {
-        self.is_seated = self.parties[Actor::Victim as usize] > 0;
+        self.is_seated = self.registered[Actor::Victim as usize] > 0;
     }
 }
 
@@ -205,6 +206,7 @@ impl Specification for State {
             TimeOut | Abort => {
                 self.breaks();
                 self.rises();
+                return Some(if op == Abort { 0 } else { TIMED_OUT });
             }
             Reset => {
                 self.breaks();
@@ -212,11 +214,11 @@ impl Specification for State {
             }
             Register if self.free() == 0 => return Some(FULL),
             Register => {
-                self.parties[by as usize] += 1;
+                self.registered[by as usize] += 1;
                 self.is_seated |= by == Actor::Victim;
             }
             Leave => {
-                self.parties[by as usize] -= 1;
+                self.registered[by as usize] -= 1;
                 self.loses_a_seat();
                 self.rises();
             }
@@ -225,7 +227,8 @@ impl Specification for State {
                     self.loses_a_seat();
                 }
             }
-            IsBroken if self.has_died && !self.is_broken => return Some(ANY),
+            IsBroken if self.has_died && !self.is_broken && !self.shrinks => return Some(ANY),
+            Parties if self.has_died && self.shrinks => return Some(ANY),
             IsBroken => return Some(self.is_broken.into()),
             Parties => return Some(self.parties()),
             NWaiting => return Some(self.arrived),
@@ -240,10 +243,10 @@ impl Specification for State {
             return;
         }
         self.has_died = true;
-        self.parties[who as usize] = 0;
-        if take(&mut self.is_waiting) {
+        self.registered[who as usize] = 0;
+        if let Some(as_party) = self.waits.take() {
             self.arrived -= 1;
-            self.strangers = self.strangers.min(self.arrived);
+            self.unregistered -= u8::from(!as_party);
         }
         if !self.shrinks {
             self.tell(BROKEN);

@@ -40,7 +40,7 @@ pub struct State {
 /// An operation on it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Op {
-    /// Creates an object of so many, and drops the handle.
+    /// Creates an object all of whose numbers are that, and drops the handle.
     Create(Name, u8),
     /// The same, and keeps the handle.
     CreateAndKeep(Name, u8),
@@ -68,7 +68,7 @@ pub enum Op {
     HoldOfAnother,
 }
 
-/// What is told of numbers.
+/// What is told of numbers, all of which are less than 115.
 #[must_use]
 pub fn found(number: u8, added: u8) -> u8 {
     2 * number + added

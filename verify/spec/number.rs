@@ -19,6 +19,7 @@ pub enum Verb {
     Xor,
     Not,
     Store,
+    /// Of a number that is not negative.
     HalveAndAdd,
 }
 
@@ -55,8 +56,10 @@ pub struct State {
 
 pub const START: u8 = 40;
 
-/// What is told of a number whose neighbours have changed.
-pub const WRONG: u64 = u64::MAX;
+/// What an operation returns: bits; none if a number's neighbours have changed, or it has no such
+/// operation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bits(pub Option<u64>);
 
 impl Default for State {
     fn default() -> Self {
@@ -174,26 +177,25 @@ fn low(bits: u64) -> u32 {
     u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(0)
 }
 
-impl Told for u64 {
+impl Told for Bits {
     fn byte(&self) -> u8 {
-        match *self {
-            WRONG => FAILED,
-            number => number.to_le_bytes().into_iter().rev().fold(0, tell) % FAILED,
-        }
+        self.0.map_or(FAILED, |bits| {
+            bits.to_le_bytes().into_iter().rev().fold(0, tell) % FAILED
+        })
     }
 }
 
 impl Specification for State {
     type Op = Op;
-    type Ret = u64;
+    type Ret = Bits;
 
-    fn apply(&mut self, op: Op, _: Actor) -> Option<u64> {
+    fn apply(&mut self, op: Op, _: Actor) -> Option<Bits> {
         let (Do(verb, amount) | Wrongly(verb, amount)) = op else {
-            return Some(self.value);
+            return Some(Bits(Some(self.value)));
         };
         let amount = self.kind.bits(amount);
         let (after, returned) = self.kind.specified(verb, self.value, amount);
         self.value = after;
-        Some(returned)
+        Some(Bits(Some(returned)))
     }
 }

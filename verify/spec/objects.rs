@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::{Actor, FAILED, NOTHING, Specification, Told, tell};
 use Op::{
-    Append, AppendValue, ClearDict, ClearList, Exchange, Expel, Extend, Get, HasRoom, Insert,
-    InsertAt, Kept, Len, Look, Pop, Push, Remove, RemoveAt, Retain, Set, Sort, Store,
+    Append, AppendValue, ClearDict, ClearList, Exchange, Extend, Get, HasRoom, Insert, InsertAt,
+    Kept, Len, Look, Pop, Push, ReapVictim, Remove, RemoveAt, Retain, Set, Sort, Store,
 };
 
 /// Some bytes, all the same.
@@ -37,7 +37,7 @@ pub struct State {
     /// operation.
     told: Option<Box<Returned>>,
     /// Others have taken it for dead.
-    is_expelled: bool,
+    is_reaped: bool,
 }
 
 /// An operation on them.
@@ -47,7 +47,7 @@ pub enum Op {
     Insert(u8, Text),
     /// Replaces a value by another, if it is there.
     Update(u8, Text),
-    /// Appends a byte to a value, if it is there.
+    /// Appends a byte to a value, if it is there; what it is then.
     Append(u8, u8),
     /// From what is there, or from nothing.
     Exchange {
@@ -87,7 +87,7 @@ pub enum Op {
     /// Takes from the victim what shows others that it lives.
     Unmap,
     /// Others reap the victim, which lives.
-    Expel,
+    ReapVictim,
     /// Of a victim that can be taken for dead: returns from the operation before.
     Return,
     /// What must not be: the mutexes are free as if no owner had died.
@@ -136,17 +136,19 @@ impl Told for Returned {
 impl Contents {
     fn apply(&mut self, op: Op) -> Returned {
         let Self { dict, list, value } = self;
-        let mut append = |key: &u8, change: &dyn Fn(&mut Vec<u8>)| match dict.get_mut(key) {
-            None => Returned::Is(false),
-            Some(value) => {
-                change(value);
-                Returned::Is(true)
-            }
-        };
         match op {
-            Op::Update(key, new) => return append(&key, &|value| *value = new.bytes()),
-            Append(key, byte) => return append(&key, &|value| value.push(byte)),
-            Kept(key) => return append(&key, &|_| ()),
+            Op::Update(key, new) => {
+                let value = dict.get_mut(&key).map(|value| *value = new.bytes());
+                return Returned::Is(value.is_some());
+            }
+            Kept(key) => return Returned::Is(dict.contains_key(&key)),
+            Append(key, byte) => {
+                let value = dict.get_mut(&key).map(|value| {
+                    value.push(byte);
+                    value.clone()
+                });
+                return Returned::Value(value);
+            }
             Get(key) => return Returned::Value(dict.get(&key).cloned()),
             Insert(key, new) => return Returned::Is(dict.insert(key, new.bytes()).is_none()),
             Exchange {
@@ -189,6 +191,7 @@ impl Contents {
             AppendValue(byte) => value.push(byte),
             Look | Op::LookAnew => return Returned::All(self.clone()),
             Len => return Returned::Lens(dict.len(), list.len()),
+            ReapVictim => return Returned::Is(true),
             HasRoom => {
                 *self = Self::default();
                 return Returned::Is(true);
@@ -196,7 +199,6 @@ impl Contents {
             Op::WriterDied
             | Op::WaitChanged
             | Op::Unmap
-            | Expel
             | Op::Return
             | Op::FreeByForce
             | Op::Replace(_) => {}
@@ -230,7 +232,7 @@ impl Specification for State {
     type Ret = Returned;
 
     fn apply(&mut self, op: Op, by: Actor) -> Option<Returned> {
-        self.is_expelled |= op == Expel;
+        self.is_reaped |= op == ReapVictim;
         if op == Op::Unmap {
             self.told = Some(Box::new(Returned::Done));
         }
@@ -240,7 +242,7 @@ impl Specification for State {
         if op == Op::Return {
             return Some((**told).clone());
         }
-        **told = match self.is_expelled {
+        **told = match self.is_reaped {
             true => Returned::Lost,
             false => self.contents.apply(op),
         };
@@ -248,8 +250,8 @@ impl Specification for State {
     }
 
     fn choices(&self, op: Op, by: Actor) -> Vec<(Returned, Self)> {
-        // What it had changed before may be all that it is told nothing of.
-        let is_lost = op == Op::Return && self.is_expelled;
+        // It may be told that its membership is lost though its change was made.
+        let is_lost = op == Op::Return && self.is_reaped;
         let lost = is_lost.then(|| (Returned::Lost, self.clone()));
         let takes_more = matches!(
             op,

@@ -6,7 +6,7 @@ use std::sync::{Arc as UntrackedArc, Mutex as UntrackedMutex};
 
 use crossdock_spec::allowed::{Allowed, State};
 use crossdock_spec::run::{Run, Seen};
-use crossdock_spec::{Specification, tell};
+use crossdock_spec::{Specification, Told as _, tell};
 use loom::sync::Arc;
 
 use crate::facade::model::{explore_deaths, is_byte_locked};
@@ -14,10 +14,12 @@ use crate::participant::stage::{finish, start};
 
 /// An operation on the primitive of a fixture.
 pub(crate) type OpOf<F> = <<F as Specified>::Spec as Specification>::Op;
+/// What it returns.
+pub(crate) type RetOf<F> = <<F as Specified>::Spec as Specification>::Ret;
 
 /// A fixture whose primitive has a specification.
 pub(crate) trait Specified: Sized + 'static {
-    type Spec: Specification<Ret = u8>;
+    type Spec: Specification;
     /// What a process has of it: tokens, indices.
     type Hand: Default;
 
@@ -26,7 +28,13 @@ pub(crate) trait Specified: Sized + 'static {
 
     /// Process `id` does it: without blocking, or as long as it takes. Returns what came of it;
     /// `None` if it would block.
-    fn run(&self, id: u32, op: OpOf<Self>, hand: &mut Self::Hand, blocks: bool) -> Option<u8>;
+    fn run(
+        &self,
+        id: u32,
+        op: OpOf<Self>,
+        hand: &mut Self::Hand,
+        blocks: bool,
+    ) -> Option<RetOf<Self>>;
 
     /// Recovers what the dead process 1 held.
     fn recover(&self);
@@ -49,7 +57,7 @@ where
         let fixture = F::fixture();
         let try_all = |id, ops: &'static [OpOf<F>]| {
             let fixture = fixture.clone();
-            move |see: &mut dyn FnMut(Seen<OpOf<F>>)| {
+            move |see: &mut dyn FnMut(Seen<OpOf<F>, RetOf<F>>)| {
                 let mut hand = F::Hand::default();
                 for op in ops {
                     see(Seen::Returned(*op, fixture.run(id, *op, &mut hand, false)));
@@ -62,7 +70,7 @@ where
                 let mut hand = F::Hand::default();
                 let returned = roles.victim.iter().map(|op| {
                     let returned = fixture.run(1, *op, &mut hand, true);
-                    returned.expect("it waits as long as it takes")
+                    returned.expect("it waits as long as it takes").byte()
                 });
                 returned.fold(0, tell)
             }

@@ -21,7 +21,8 @@ pub(crate) type Owned<T> = std::mem::ManuallyDrop<T>;
 pub(crate) enum Harm {
     /// A process waits forever, or something is never given back.
     Stuck,
-    /// An effect, a value, or the report of a death is missing.
+    /// An effect, a value, or the report of a death is missing, or is another than the
+    /// specification says.
     Lost,
     /// An effect was made twice, something has two owners, or a death was reported that was none.
     Duplicated,

@@ -255,7 +255,7 @@ mod tests {
         let mut victim = Victim::start(|begin| {
             begin();
             // No more than a minute, if it is forgotten.
-            std::thread::sleep(Duration::from_secs(60));
+            std::thread::park_timeout(Duration::from_secs(60));
             not_on_the_way()
         })
         .expect("a process");

@@ -129,67 +129,62 @@ impl<T: Plain> Twins<T> {
         let at = usize::from(at) % self.list.len();
         let element = &self.array[at];
         let before = self.list[at];
-        let found = match verb % 16 {
+        // What is done to one number, and what was there.
+        let done = match verb % 16 {
             0 | 1 => {
                 let byte = usize::from(b) % size_of::<T>();
                 self.place.write((at * size_of::<T>() + byte) as u64, &[a]);
                 self.list[at] = before.with(byte, a);
-                before
+                None
             }
             2 => {
                 if !self.has_bug {
                     element.store(value);
                 }
-                self.list[at] = value;
-                before
+                Some((Verb::Store, before))
             }
-            3 => {
-                self.list[at] = value;
-                element.swap(value)
-            }
+            3 => Some((Verb::Swap, element.swap(value))),
             4 => {
-                self.list[at] = value;
-                element
-                    .compare_exchange(before, value)
-                    .expect("the same bits")
+                let exchanged = element.compare_exchange(before, value);
+                Some((Verb::Swap, exchanged.expect("the same bits")))
             }
-            5 => match element.compare_exchange(value, before) {
-                Ok(found) | Err(found) => found,
-            },
-            6 => {
-                self.list[at] = value;
-                element.update(|_| value)
+            5 => {
+                match element.compare_exchange(value, before) {
+                    Ok(found) | Err(found) => assert!(same(found, before)),
+                }
+                None
             }
+            6 => Some((Verb::Swap, element.update(|_| value))),
             7 => {
                 let values = [value, before, value];
                 let count = values.len().min(self.list.len() - at);
                 self.array.store_slice(at, &values[..count]);
                 self.list[at..at + count].copy_from_slice(&values[..count]);
-                before
+                None
             }
             8 => {
                 self.array.fill(value);
                 self.list.fill(value);
-                before
+                None
             }
             9 => {
                 let mut copied = vec![value; self.list.len() - at];
                 self.array.load_slice(at, &mut copied);
                 assert!(self.array.values().count() == self.list.len());
-                copied[0]
+                assert!(same(copied[0], before));
+                None
             }
             10 => {
                 self.array = self.place.segment.open(NAME).expect("it is there");
-                before
+                None
             }
-            _ => {
-                let (special, found) = T::special(verb / 16, element, value);
-                let (after, _) = T::KIND.specified(special, before.bits(), value.bits());
-                self.list[at] = T::of(after);
-                found
-            }
+            _ => Some(T::special(verb / 16, element, value)),
         };
-        assert!(same(found, before), "{verb}: {found:?}, {before:?}");
+        if let Some((verb, found)) = done {
+            let (after, _) = T::KIND.specified(verb, before.bits(), value.bits());
+            self.list[at] = T::of(after);
+            assert!(same(found, before), "{verb:?}: {found:?}, {before:?}");
+        }
         let now = self.array.to_vec();
         for (one, other) in now.iter().zip(&self.list) {
             assert!(same(*one, *other), "{verb}: {now:?}, {:?}", self.list);

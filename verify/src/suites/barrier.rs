@@ -26,13 +26,16 @@ struct Model<'b> {
     has_bug: bool,
 }
 
-/// What came of a wait, as the specification has it.
-fn told<T, E: Into<BarrierTimeoutError>>(came: Result<T, E>) -> u8 {
+/// What came of a wait at a barrier of so many parties, as the specification has it.
+fn told<T, E: Into<BarrierTimeoutError>>(came: Result<T, E>, of: u8) -> u8 {
     match came.map_err(Into::into) {
         Ok(_) => 0,
         Err(BarrierTimeoutError::Timeout) => TIMED_OUT,
         Err(BarrierTimeoutError::Barrier(BarrierError::Broken)) => BROKEN,
-        Err(BarrierTimeoutError::Barrier(BarrierError::Full { .. })) => FULL,
+        Err(BarrierTimeoutError::Barrier(BarrierError::Full { parties })) => {
+            assert_eq!(parties, of.into());
+            FULL
+        }
         Err(error) => panic!("{error}"),
     }
 }
@@ -65,12 +68,18 @@ impl<'b> Model<'b> {
         match verb % 20 {
             0 if b % 4 == 0 => {
                 let came = barrier.wait_timeout(Duration::ZERO);
-                let came = told(came.inspect(|result| assert!(result.is_leader())));
+                let came = told(
+                    came.inspect(|result| assert!(result.is_leader())),
+                    self.expected.parties(),
+                );
                 assert_eq!(came, self.told(Alone { as_party: false }, Actor::Other));
             }
             1 | 2 => {
                 let came = barrier.register();
-                let came = told(came.map(|party| self.registered.push(party)));
+                let came = told(
+                    came.map(|party| self.registered.push(party)),
+                    self.expected.parties(),
+                );
                 assert_eq!(came, self.told(Register, Actor::Other));
             }
             3 | 4 if !self.registered.is_empty() => {
@@ -85,7 +94,10 @@ impl<'b> Model<'b> {
             5 if b % 4 == 0 && !self.registered.is_empty() => {
                 let which = which % self.registered.len();
                 let came = self.registered[which].wait_timeout(Duration::ZERO);
-                let came = told(came.inspect(|result| assert!(result.is_leader())));
+                let came = told(
+                    came.inspect(|result| assert!(result.is_leader())),
+                    self.expected.parties(),
+                );
                 assert_eq!(came, self.told(Alone { as_party: true }, Actor::Other));
             }
             6 if b % 4 == 0 => {
@@ -123,7 +135,7 @@ impl<'b> Model<'b> {
         let leaders = came.iter().filter(|came| **came == Ok(true)).count();
         assert_eq!(leaders, usize::from(expected == 0));
         for came in came {
-            assert_eq!(told(came), expected);
+            assert_eq!(told(came, self.expected.parties()), expected);
         }
     }
 
@@ -131,7 +143,7 @@ impl<'b> Model<'b> {
     fn all(&mut self, barrier: &Barrier) {
         let others = self.expected.free();
         if self.expected.is_broken || others == 0 {
-            let came = told(barrier.wait());
+            let came = told(barrier.wait(), self.expected.parties());
             assert_eq!(came, self.told(Arrive, Actor::Other));
         }
         if self.expected.is_broken {
@@ -150,7 +162,7 @@ impl<'b> Model<'b> {
         let others = self.expected.free() - 1;
         self.arrive(others);
         let waiting = u32::from(self.told(NWaiting, Actor::Other));
-        let segment = self.segment;
+        let (segment, parties) = (self.segment, self.expected.parties());
         let came = waited(&mut self.registered, barrier, others, || {
             until("all but one wait", || barrier.n_waiting() == waiting);
             match end {
@@ -159,7 +171,7 @@ impl<'b> Model<'b> {
                 // The last seat is that of a party, in this process or in another one.
                 End::Leave => {
                     let _party = barrier.register().expect("a free seat");
-                    assert_eq!(told(barrier.wait()), FULL);
+                    assert_eq!(told(barrier.wait(), parties), FULL);
                 }
                 End::Death => {
                     killed_with(|| barrier.register().expect("a free seat"));
@@ -186,13 +198,17 @@ impl<'b> Model<'b> {
 
     /// A process is killed as a party that has not arrived.
     fn party_dies(&mut self, barrier: &Barrier) {
+        let parties = self.expected.parties();
         let expected = self.told(Register, Actor::Victim);
         killed_with(|| {
             let party = barrier.register();
-            assert_eq!(told(party.as_ref().map_err(|error| *error)), expected);
+            assert_eq!(
+                told(party.as_ref().map_err(|error| *error), parties),
+                expected
+            );
             party
         });
-        self.buries();
+        self.reaps();
     }
 
     /// A process is killed while it waits.
@@ -206,10 +222,10 @@ impl<'b> Model<'b> {
         until("a child waits", || barrier.n_waiting() == 1);
         assert_eq!(self.told(Arrive, Actor::Victim), 0);
         child.kill();
-        self.buries();
+        self.reaps();
     }
 
-    fn buries(&mut self) {
+    fn reaps(&mut self) {
         self.expected.dies(Actor::Victim);
         self.segment.reap();
         self.does(Reap);

@@ -76,8 +76,11 @@ impl Objects {
                 updated.map(|updated| Returned::Is(updated.is_some()))
             }
             Op::Append(key, byte) => {
-                let updated = dict.update(&key, |value| value.push(byte));
-                updated.map(|updated| Returned::Is(updated.is_some()))
+                let updated = dict.update(&key, |value| {
+                    value.push(byte);
+                    value.clone()
+                });
+                updated.map(Returned::Value)
             }
             Op::Exchange {
                 key,

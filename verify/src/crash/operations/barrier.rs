@@ -4,13 +4,13 @@
 use std::mem::forget;
 use std::time::Duration;
 
-use crossdock::sync::{Barrier, BarrierError, BarrierOptions, OnDeath, Party};
+use crossdock::sync::{Barrier, BarrierError, BarrierOptions, BarrierTimeoutError, OnDeath, Party};
 use crossdock_spec::FAILED;
 use crossdock_spec::barrier::Op::{
     Abort, Alone, Arrive, ArriveAsParty, InVain, IsBroken, Keep, Leave, Meet, NWaiting, Parties,
     Reap, Register, Reset, TimeOut, Wait,
 };
-use crossdock_spec::barrier::{BROKEN, Op, PARTIES, State, arrived};
+use crossdock_spec::barrier::{BROKEN, Op, PARTIES, State, TIMED_OUT, with_one};
 
 use crate::crash::operation::Base;
 use crate::crash::specified::{Subject, specified};
@@ -18,11 +18,20 @@ use crate::crash::sweep::Listed;
 use crate::process::{End, Rig, forked};
 
 const MOMENT: Duration = Duration::from_millis(1);
+const ALONE: Op = Alone { as_party: false };
+
 fn wait(barrier: &Barrier, party: Option<&mut Party<'_>>) -> u8 {
     match party.map_or_else(|| barrier.wait(), Party::wait) {
         Ok(_) => 0,
         Err(BarrierError::Broken) => BROKEN,
         Err(_) => FAILED,
+    }
+}
+
+fn alone(barrier: &Barrier) -> u8 {
+    match barrier.wait_timeout(MOMENT) {
+        Err(BarrierTimeoutError::Timeout) => TIMED_OUT,
+        _ => FAILED,
     }
 }
 
@@ -50,8 +59,8 @@ impl Subject for Barrier {
         let few = |count: u32| u8::try_from(count).unwrap_or(FAILED);
         let is_done = match op {
             Wait => return Some(wait(self, party.as_mut())),
-            TimeOut => self.wait_timeout(MOMENT).is_err(),
-            InVain => (0..6).all(|_| self.wait_timeout(MOMENT).is_err() && self.reset().is_ok()),
+            Alone { .. } => return Some(alone(self)),
+            InVain => (0..6).all(|_| alone(self) == TIMED_OUT && self.reset().is_ok()),
             Abort => {
                 self.abort();
                 true
@@ -74,7 +83,7 @@ impl Subject for Barrier {
                 let passed = self.wait_timeout(patience?).is_ok();
                 passed && other.end_within(patience?).ok()? == Some(End::Exited(0))
             }
-            Arrive | ArriveAsParty | Alone { .. } | Reap => return None,
+            Arrive | ArriveAsParty | TimeOut | Reap => return None,
         };
         Some(if is_done { 0 } else { FAILED })
     }
@@ -85,25 +94,25 @@ const LAST: &[Op] = &[Reset, IsBroken, Parties, NWaiting, Meet];
 /// The operations on barriers.
 pub(crate) const LISTED: &[Listed] = specified! { Barrier;
     "Barrier::wait, the last to arrive" "an abort where a release is due" {
-        first: arrived(false), act: &[Wait], steps: &[Arrive, Wait], bug: &[Abort],
+        first: with_one(false), act: &[Wait], steps: &[Arrive, Wait], bug: &[Abort],
         waiter: &[Wait], meanwhile: &[IsBroken, Parties], rescue: &[Abort], last: LAST,
     }
     "Party::wait, the last to arrive" "an abort where a release is due" {
-        first: arrived(false), before: &[Register], act: &[Wait], steps: &[ArriveAsParty, Wait],
+        first: with_one(false), before: &[Register], act: &[Wait], steps: &[ArriveAsParty, Wait],
         bug: &[Abort],
         waiter: &[Wait], meanwhile: &[IsBroken, Parties], last: LAST,
     }
     "Party::wait at a barrier that shrinks" "an abort where a release is due" {
-        first: arrived(true), before: &[Register], act: &[Wait], steps: &[ArriveAsParty, Wait],
+        first: with_one(true), before: &[Register], act: &[Wait], steps: &[ArriveAsParty, Wait],
         bug: &[Abort],
         waiter: &[Wait], meanwhile: &[IsBroken, Parties], last: LAST,
     }
     "Barrier::wait_timeout" "a time-out that breaks nothing" {
-        before: &[InVain], act: &[TimeOut], steps: &[Arrive, Abort], bug: &[TimeOut, Reset],
+        before: &[InVain], act: &[ALONE], steps: &[Arrive, TimeOut], bug: &[ALONE, Reset],
         meanwhile: &[IsBroken, Parties], after: &[IsBroken], last: LAST,
     }
     "Barrier::reset beside a waiter" "an abort where a reset is due" {
-        first: arrived(false), act: &[Reset], steps: &[Abort, Reset], bug: &[Abort],
+        first: with_one(false), act: &[Reset], steps: &[Abort, Reset], bug: &[Abort],
         waiter: &[Wait], meanwhile: &[IsBroken, Parties], after: &[IsBroken],
         rescue: &[Abort], last: LAST,
     }

@@ -8,7 +8,7 @@ use crossdock_spec::number::Op::{Do, Load, Wrongly};
 use crossdock_spec::number::Verb::{
     Add, And, CompareExchange, HalveAndAdd, Max, Min, Not, Or, Store, Sub, Swap, Xor,
 };
-use crossdock_spec::number::{Kind, Op, START, State, Verb, WRONG, of};
+use crossdock_spec::number::{Bits, Kind, Op, START, State, Verb, of};
 
 use crate::crash::operation::Base;
 use crate::crash::specified::{Subject, specified};
@@ -45,7 +45,7 @@ impl Numbers {
             BYTE => self.bytes[at].load().into(),
             SHORT => self.shorts[at].load().cast_unsigned().into(),
             FLAG => self.flags[at].load().into(),
-            _ => WRONG,
+            _ => u64::MAX,
         }
     }
 
@@ -135,19 +135,19 @@ impl Subject for Numbers {
         })
     }
 
-    fn run(&self, _: &Base, op: Op, (): &mut (), _: Option<Duration>) -> Option<u64> {
-        Some(match op {
-            Do(verb, amount) => self.operate(verb, amount)?,
-            Wrongly(verb, amount) => self.operate_wrongly(verb, amount)?,
+    fn run(&self, _: &Base, op: Op, (): &mut (), _: Option<Duration>) -> Option<Bits> {
+        Some(Bits(match op {
+            Do(verb, amount) => self.operate(verb, amount),
+            Wrongly(verb, amount) => self.operate_wrongly(verb, amount),
             Load => {
                 let has_neighbours = !matches!(self.kind, COUNTER | SHARDED);
                 let beside = |at: usize| self.value(at) == self.kind.bits(BESIDE);
                 match has_neighbours && !(beside(0) && beside(2)) {
-                    true => WRONG,
-                    false => self.value(MIDDLE),
+                    true => None,
+                    false => Some(self.value(MIDDLE)),
                 }
             }
-        })
+        }))
     }
 }
 

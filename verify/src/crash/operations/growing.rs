@@ -39,6 +39,8 @@ const SIZE: u64 = 1 << 14;
 const VALUES: u8 = 7;
 /// With how many bytes, and a length.
 const BYTES: u8 = 15;
+/// A key that no process sets: another was found twice.
+const TWICE: u8 = 255;
 
 impl Object {
     /// An empty one of the same kind, with room for so many values, or 8 bytes for each.
@@ -84,9 +86,15 @@ impl Object {
         let mut contents = Contents::default();
         match self {
             Self::Dict(dict) => {
-                let all = dict.iter();
-                let all = all.map(|found| found.map(|(key, value)| (key, vec![value])));
-                contents.dict = all.collect::<Result<_, _>>()?;
+                let all = dict.iter().collect::<Result<Vec<_>, _>>()?;
+                contents.dict = all
+                    .iter()
+                    .map(|(key, value)| (*key, vec![*value]))
+                    .collect();
+                // A key that was found twice shows as one that is not there.
+                if contents.dict.len() != all.len() {
+                    contents.dict.insert(TWICE, Vec::new());
+                }
             }
             Self::List(list) => {
                 contents.list = list.slice(..)?.into_iter().map(|one| vec![one]).collect();
@@ -170,8 +178,12 @@ impl Subject for Growing {
     }
 
     fn run(&self, _: &Base, op: Op, (): &mut (), _: Option<Duration>) -> Option<Returned> {
-        let done = self.does(op);
-        Some(done.unwrap_or_else(|Broken(error)| Returned::Failed(error)))
+        match self.does(op) {
+            // Room is missing.
+            Ok(Returned::Is(false)) if op == HasRoom => None,
+            Ok(returned) => Some(returned),
+            Err(Broken(error)) => Some(Returned::Failed(error)),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! successor sweeps and changes the objects, and then it goes on. What it had committed stays; of
 //! the rest it makes nothing, and it frees nothing.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -12,8 +13,8 @@ use std::time::Duration;
 use crossdock::object::{ObjectError, ObjectOptions, ObjectTimeoutError, SharedOptions};
 use crossdock::{Dict, Fault, List, Shared};
 use crossdock_spec::objects::Op::{
-    ClearDict, Expel, Extend, FreeByForce, HasRoom, Insert, InsertAt, Kept, Len, Look, Pop, Push,
-    Remove, Return, Set, Sort, Store, Unmap, Update, WaitChanged, WriterDied,
+    ClearDict, Extend, FreeByForce, HasRoom, Insert, InsertAt, Kept, Len, Look, Pop, Push,
+    ReapVictim, Remove, Return, Set, Sort, Store, Unmap, Update, WaitChanged, WriterDied,
 };
 use crossdock_spec::objects::{Contents, Op, Returned, State, Text};
 
@@ -71,10 +72,18 @@ impl Objects {
     /// All that the objects have, by reads that take no lock.
     fn contents(&self) -> Result<Contents, ObjectError> {
         let key = |key| u8::try_from(key).unwrap_or(u8::MAX);
-        let dict = self.dict.iter();
-        let dict = dict.map(|found| found.map(|(at, value)| (key(at), value)));
+        let all = self.dict.iter().collect::<Result<Vec<_>, _>>()?;
+        let len = all.len();
+        let mut dict: BTreeMap<_, _> = all
+            .into_iter()
+            .map(|(at, value)| (key(at), value))
+            .collect();
+        // A key that was found twice shows as one that is not there.
+        if dict.len() != len {
+            dict.insert(u8::MAX, Vec::new());
+        }
         Ok(Contents {
-            dict: dict.collect::<Result<_, _>>()?,
+            dict,
             list: self.list.slice(..)?.into_iter().map(number).collect(),
             value: self.shared.load()?.into_bytes(),
         })
@@ -139,7 +148,11 @@ impl Objects {
             }
             Look => Returned::All(self.contents()?),
             Len => {
-                let keys = usize::try_from(dict.len()).unwrap_or(usize::MAX);
+                let keys = dict.snapshot()?.len();
+                if dict.len() != keys as u64 {
+                    let counted = dict.len();
+                    return Ok(Returned::Failed(format!("{counted} keys, and {keys}")));
+                }
                 Returned::Lens(keys, list.len())
             }
             WaitChanged => match dict.wait_changed(SHORT) {
@@ -161,7 +174,7 @@ impl Objects {
                 let is_gone = unmap::unmap_lock(&base.segment).is_ok();
                 or_failed(is_gone, "the lock is still mapped")
             }
-            Expel => or_failed(base.segment.reap().freed == 1, "the victim was not reaped"),
+            ReapVictim => Returned::Is(base.segment.reap().freed == 1),
             _ => Returned::Failed("no such operation".to_owned()),
         })
     }
@@ -194,7 +207,11 @@ impl Subject for Objects {
     }
 
     fn run(&self, base: &Base, op: Op, (): &mut (), _: Option<Duration>) -> Option<Returned> {
-        Some(returned(self.does(base, op)))
+        match returned(self.does(base, op)) {
+            // The victim was not reaped, or room is missing.
+            Returned::Is(false) if matches!(op, ReapVictim | HasRoom) => None,
+            returned => Some(returned),
+        }
     }
 }
 
@@ -246,7 +263,7 @@ const MEANWHILE: &[Op] = &[Look, WaitChanged];
 const AFTER: &[Op] = &[Look, Kept(1), Look, Len, HasRoom];
 /// What the victim's successor does.
 const SUCCEED: &[Op] = &[
-    Expel,
+    ReapVictim,
     Look,
     Insert(4, Text(4, 20)),
     Insert(1, Text(1, 4)),
@@ -256,7 +273,7 @@ const SUCCEED: &[Op] = &[
 ];
 const SUCCEED_A_FREE_LOCK: &[Op] = &[
     FreeByForce,
-    Expel,
+    ReapVictim,
     Look,
     Insert(4, Text(4, 20)),
     Insert(1, Text(1, 4)),
@@ -305,7 +322,7 @@ pub(crate) const LISTED: &[Listed] = changes! {
     "List::pop" [Pop]
         "a value that is changed first" [Set(2, of(0)), Pop] {}
     "List::insert at the front" [InsertAt(0, of(40))]
-        "a push and a sort" [Push(of(40)), Pop, InsertAt(0, of(40))] {}
+        "a push, a pop and an insertion" [Push(of(40)), Pop, InsertAt(0, of(40))] {}
     "List::sort" [Sort]
         "values that are set one by one" [Set(0, of(10)), Set(1, of(20)), Set(2, of(30))] {}
     "Shared::store" [Store(Text(b'b', 10))]
