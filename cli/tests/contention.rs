@@ -127,8 +127,19 @@ fn help_and_tables_fit_in_80_columns() {
         printed(&["warehouse", "--counter", "all", "--products", "500"]),
         printed(&["--help"]),
     ];
-    for command in ["warehouse", "demo", "contention"] {
+    let commands = |help: &str| -> Vec<String> {
+        let named = help.lines().filter_map(|line| line.strip_prefix("  "));
+        let named = named.filter(|name| name.starts_with(|first: char| first.is_lowercase()));
+        let named = named.filter(|name| *name != "help");
+        named.map(str::to_owned).collect()
+    };
+    let all = commands(&printed(&["--help"]));
+    assert!(all.len() > 10, "{all:?}");
+    for command in &all {
         texts.push(printed(&[command, "--help"]));
+    }
+    for demo in commands(&printed(&["demo", "--help"])) {
+        texts.push(printed(&["demo", &demo, "--help"]));
     }
     for text in texts {
         for line in text.lines() {

@@ -79,6 +79,30 @@ fn the_racy_counter_loses_and_the_others_do_not() {
 }
 
 #[test]
+fn lost_updates_are_red_at_a_terminal() {
+    for counter in ["racy", "all"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_crossdock"))
+            .args(["warehouse", "--counter", counter, "--workers", "8"])
+            .args(["--products", "200000"])
+            .env("CLICOLOR_FORCE", "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains("\u{1b}[31mLost updates: "), "{said}");
+    }
+    let plain = printed(&[
+        "--counter",
+        "racy",
+        "--workers",
+        "8",
+        "--products",
+        "200000",
+    ]);
+    assert!(plain.contains("Lost updates: "), "{plain}");
+    assert!(!plain.contains('\u{1b}'), "{plain}");
+}
+
+#[test]
 fn a_table_shows_all_kinds() {
     let printed = printed(&["--counter", "all"]);
     for word in [

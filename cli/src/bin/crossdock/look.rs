@@ -30,12 +30,12 @@ const MOST_ENTRIES: usize = 4096;
 #[derive(Clone, Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct InspectOptions {
-    /// The segment: its name as `crossdock ls --all` shows it, or a path with a
-    /// slash, as /proc/PID/fd/N is.
+    /// The segment: its name as `crossdock ls --all` shows it, or a path with
+    /// a slash, as /proc/PID/fd/N is.
     #[arg(verbatim_doc_comment)]
     segment: String,
-    /// The entry, or MANAGER/OBJECT; all of them, without their tables, if none
-    /// is given.
+    /// The entry, or MANAGER/OBJECT; all of them, without their tables, if
+    /// none is given.
     #[arg(verbatim_doc_comment)]
     entry: Option<String>,
     /// Prints an object on one line.
@@ -51,8 +51,8 @@ pub(crate) struct InspectOptions {
 #[derive(Clone, Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct PeekOptions {
-    /// The segment: its name as `crossdock ls --all` shows it, or a path with a
-    /// slash, as /proc/PID/fd/N is.
+    /// The segment: its name as `crossdock ls --all` shows it, or a path with
+    /// a slash, as /proc/PID/fd/N is.
     #[arg(verbatim_doc_comment)]
     segment: String,
     /// The entry, or MANAGER/OBJECT.

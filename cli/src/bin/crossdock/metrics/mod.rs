@@ -29,8 +29,9 @@ pub(crate) struct Options {
     /// node_exporter needs it: at once, by a rename.
     #[arg(verbatim_doc_comment, long, value_name = "PATH")]
     textfile: Option<PathBuf>,
-    /// Answer HTTP requests at this address, as 127.0.0.1:9469, until SIGTERM:
-    /// one after the other, with a look for each. Only loopback addresses.
+    /// Answer HTTP requests at this address, as 127.0.0.1:9469, until
+    /// SIGTERM: one after the other, with a look for each. Only loopback
+    /// addresses.
     #[arg(
         verbatim_doc_comment,
         long,

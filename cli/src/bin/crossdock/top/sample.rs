@@ -59,7 +59,7 @@ pub(super) struct Entry {
     pub(super) kind: String,
     /// Its fields, the more telling ones first.
     pub(super) fields: String,
-    /// Who waits: `yes`, `senders`.
+    /// The waiters: `yes`, `senders`.
     pub(super) waits: String,
     pub(super) depth: Option<u64>,
     /// The change for each second since the look before.
@@ -200,7 +200,7 @@ impl Entry {
     }
 }
 
-/// Who waits, if a flag of that name says so.
+/// The waiters, if a flag of that name says that there are some.
 fn waiters(name: &str) -> Option<&str> {
     match name {
         "contended" | "waited for" => Some("yes"),

@@ -1,5 +1,7 @@
 //! The output for users and programs.
 
+use std::fmt::Display;
+
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -70,7 +72,12 @@ impl Report {
         if !self.options.quiet {
             match runs {
                 [run] => self.print_remarks(run),
-                runs => print(&format!("{}\n", table(runs))),
+                runs => {
+                    print(&format!("{}\n", table(runs)));
+                    for run in runs.iter().filter(|run| run.lost > 0) {
+                        print(&format!("{} by {}\n", lost_updates(run), run.counter));
+                    }
+                }
             }
         }
         let total: u64 = runs.iter().map(|run| run.total).sum();
@@ -93,13 +100,18 @@ impl Report {
             ));
         }
         if run.lost > 0 {
-            let lost = format!("Lost updates: {} of {}", run.lost, run.expected);
-            let lost = console::style(lost).red();
             print(&format!(
-                "{lost} (try --counter mutex, atomic or sharded)\n"
+                "{} (try --counter mutex, atomic or sharded)\n",
+                lost_updates(run)
             ));
         }
     }
+}
+
+/// How many updates were lost, red at a terminal.
+fn lost_updates(run: &Run) -> impl Display {
+    let lost = format!("Lost updates: {} of {}", run.lost, run.expected);
+    console::style(lost).red()
 }
 
 fn table(runs: &[Run]) -> Table {
