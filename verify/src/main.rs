@@ -69,7 +69,11 @@ enum Verb {
     /// when the last process with a sender is gone, and not before. At `conns` two processes talk
     /// over a connection and one or both are killed; a survivor must get what was sent, whole and
     /// in order, and then be told. At `starts` processes are started in both ways and return, exit,
-    /// panic or are killed; no zombie, descriptor, thread, memory file or name is left of them.
+    /// panic or are killed; no zombie, descriptor, thread, memory file or name is left of them; at
+    /// `processes` families of them are, whose parent is killed. At `rwlock`, `permits`, `meetings`
+    /// and `signals` owners and waiters of the other locks, events and promises are killed, at
+    /// `objects`, `managers` and `growth` readers and writers of shared objects; nothing that was
+    /// committed may be lost, torn or doubled, and no room.
     /// With the variable `CROSSDOCK_TORTURE_BUG` they do something wrong, which must be noticed. No
     /// process may be stuck or listed. Exits with 1 otherwise.
     Torture(TortureArgs),

@@ -1,5 +1,6 @@
 //! `measure plot`: the throughput of `crossdock contention --json` against processes, a line a
-//! kind, as two SVG files: one for light pages and one for dark ones.
+//! kind, as two SVG files: one for light pages and one for dark ones. Drawn by plotters, which is
+//! maintained, and needs no library of fonts or images for SVG alone.
 
 mod looks;
 #[cfg(test)]

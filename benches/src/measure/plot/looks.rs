@@ -1,4 +1,4 @@
-//! Colours and dashes: told apart by people who see few colours, on light pages and on dark ones.
+//! Colours and dashes: told apart by readers of few colours, on light pages and on dark ones.
 
 use plotters::style::RGBColor;
 
