@@ -75,7 +75,7 @@ impl AsFd for Memory {
 }
 
 /// The process and descriptor that a [`Memory`] can be opened through, and which file it is: a
-/// process id may mean another process to who opens it.
+/// process id may mean another process to the one that opens it.
 #[derive(Serialize, Deserialize)]
 struct Place {
     pid: u32,

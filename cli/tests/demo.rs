@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use command::{json, printed, refused};
 
-/// The lines that begin with `who`, without that.
-fn of<'a>(printed: &'a str, who: &str) -> Vec<&'a str> {
+/// The lines that begin with that name, without it.
+fn of<'a>(printed: &'a str, name: &str) -> Vec<&'a str> {
     let lines = printed.lines();
-    lines.filter_map(|line| line.strip_prefix(who)).collect()
+    lines.filter_map(|line| line.strip_prefix(name)).collect()
 }
 
 #[test]

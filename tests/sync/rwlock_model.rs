@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use crossdock::RwLock;
 use crossdock_spec::rwlock::Op::{
-    self, ClearPoison, Downgrade, Drop, Glance, MarkConsistent, Panic, TryRead, TryWrite,
+    self, ClearPoison, Downgrade, Drop, MarkConsistent, Panic, Status, TryRead, TryWrite,
 };
 use crossdock_spec::rwlock::{BUSY, OWNER_DIED, POISONED, State, found};
 use crossdock_spec::{ANY, Actor, NOTHING, Specification};
@@ -22,7 +22,7 @@ const STEPS: [Op; 8] = [
     Panic,
     ClearPoison,
     MarkConsistent,
-    Glance,
+    Status,
 ];
 const PROCESSES: [Actor; 3] = [Actor::Victim, Actor::Waiter, Actor::Other];
 
@@ -91,7 +91,7 @@ fn perform<'a>(lock: &'a RwLock<[u64; 2]>, step: Op, held: &mut Vec<Held<'a>>) -
             }
             _ => 0,
         },
-        Glance => {
+        Status => {
             let flags = [lock.is_locked(), lock.is_write_locked(), lock.is_poisoned()];
             flags
                 .into_iter()

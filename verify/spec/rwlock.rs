@@ -2,19 +2,19 @@
 //! and every half-done one is told.
 //!
 //! The parts of an operation that others can see are operations here: to stand at the door, which
-//! one process does at a time, and to shut it. Who stands there and dies is not told.
+//! one process does at a time, and to shut it. Of a process that dies there none is told.
 
 use crate::{ANY, Actor, FAILED, NOTHING, Specification};
 use Op::{
-    ClearPoison, Come, Count, Downgrade, Drop, Enter, First, Glance, Go, HoldRead, HoldWrite,
-    LetGo, Look, MarkConsistent, Mend, Open, Panic, Peek, Read, ReadTimeout, Second, Shut, TryRead,
+    ClearPoison, Come, Count, Downgrade, Drop, Enter, First, Go, HoldRead, HoldWrite, LetGo, Look,
+    MarkConsistent, Mend, Open, Panic, Peek, Read, ReadTimeout, Second, Shut, Status, TryRead,
     TryWrite, Untold, Write, WriteTimeout,
 };
 
 /// What a process is told that does not get in.
 pub const BUSY: u8 = 249;
 
-/// Who stands at the door, and whether it is shut: other readers pass an open one, and no other
+/// The process at the door, and whether it is shut: other readers pass an open one, and no other
 /// writer passes.
 pub type Door = Option<(Actor, bool)>;
 
@@ -27,7 +27,7 @@ pub struct State {
     pub door: Door,
     pub owner_died: bool,
     pub is_poisoned: bool,
-    /// A process has died with a guard, which a glance may still show.
+    /// A process has died with a guard, which a look may still show.
     pub is_left: bool,
     pub words: [u64; 2],
 }
@@ -68,7 +68,7 @@ pub enum Op {
     MarkConsistent,
     ClearPoison,
     /// Whether it is locked, is written, and is poisoned.
-    Glance,
+    Status,
     /// Counts up the first word, or the second.
     First,
     Second,
@@ -203,8 +203,8 @@ impl Specification for State {
                 return Some(writes.into());
             }
             ClearPoison => self.is_poisoned = false,
-            Glance if self.is_left => return Some(ANY),
-            Glance => {
+            Status if self.is_left => return Some(ANY),
+            Status => {
                 let writes = self.writer.is_some();
                 let flags = [writes || self.is_read(), writes, self.is_poisoned];
                 return Some(

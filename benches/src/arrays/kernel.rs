@@ -17,7 +17,7 @@ use crate::work::Way;
 const CHUNKS: usize = 128;
 /// The values of a chunk: 128 bytes.
 const VALUES: usize = 16;
-/// Who does not end so long after the others is stuck.
+/// A process that does not end so long after the others is stuck.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One process first.

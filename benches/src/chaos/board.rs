@@ -58,7 +58,7 @@ pub(super) enum Phase {
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Ledger(Memory);
 
-/// An item: who sent it, and how many it had sent before. Not 0.
+/// An item: its sender, and how many it had sent before. Not 0.
 fn item(sender: usize, number: u64) -> u64 {
     (sender as u64 + 1) << 32 | number
 }
@@ -158,7 +158,7 @@ pub(super) struct Balance {
 }
 
 impl Balance {
-    /// How many items are lost, and whether one more was in the hands of who was killed: a receiver
+    /// How many items are lost, and whether one more was in the hands of the killed: a receiver
     /// may die with the one that it has received and not written down.
     pub(super) fn lost(self, killed: Role) -> (u64, bool) {
         let taken = killed == Role::Receiver && self.missing > 0;

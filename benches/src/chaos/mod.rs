@@ -1,4 +1,4 @@
-//! Senders and receivers are killed: who goes on, and what becomes of the items?
+//! Senders and receivers are killed: which go on, and what becomes of the items?
 //!
 //! Processes send and receive without a pause; one of them is killed (SIGKILL) at a random moment,
 //! and another one comes in its place. A survivor, or the newcomer, that makes no progress within a

@@ -12,7 +12,7 @@ use super::{LATEST, Link, PROGRESS, Role, Trial};
 
 /// For what has to happen, however busy the machine is: a process begins, a process ends.
 const SOON: Duration = Duration::from_secs(60);
-/// Who has not ended so long after it was told to is stuck.
+/// A worker that has not ended so long after it was told to is stuck.
 pub(super) const END: Duration = Duration::from_secs(10);
 /// Between two looks at the board.
 const GLANCE: Duration = Duration::from_micros(500);
@@ -152,7 +152,7 @@ fn has_gone_on<L: Link>(workers: &Workers<'_, L>, before: &[u64]) -> bool {
         let counts = of_role.map(|(_, count)| *count);
         counts.clone().sum::<u64>() >= PROGRESS * counts.count() as u64
     };
-    // Who has sent all that the board has room for need not go on, nor who has got all that.
+    // A sender of all that the board has room for need not go on, nor a receiver of all that.
     let at_end = |(worker, count): (&Worker, &u64)| worker.role == Role::Sender && *count == ITEMS;
     workers.all.iter().zip(&counts).any(at_end)
         || (passed.iter().all(|(_, count)| *count > 0)

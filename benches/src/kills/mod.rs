@@ -1,4 +1,4 @@
-//! Owners are killed: who goes on, and with what?
+//! Owners are killed: which waiters go on, and with what?
 //!
 //! Three processes work in a loop of lock; +1; work; +1 elsewhere; unlock. One of them, which
 //! holds the lock most of the time, is killed (SIGKILL) at a random moment. Then the two others are

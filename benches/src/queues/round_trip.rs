@@ -1,4 +1,4 @@
-//! One run of round trips: its driver, and the two who play.
+//! One run of round trips: its driver, and its two ends.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use crossdock_cli::floor::{Floor, Phase, Post};
 use crossdock_cli::times::Times;
 use crossdock_cli::worker::{self, Workers, die_with, message};
 
-/// Who begins, and who answers.
+/// The end that begins, and the one that answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Role {
     Ask,

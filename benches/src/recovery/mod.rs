@@ -39,7 +39,7 @@ pub trait Lock: Sized + 'static {
     /// If it cannot be made.
     fn create() -> Result<Self::Handle, Failure>;
 
-    /// Locks, for the owner, who never unlocks.
+    /// Locks, for the owner, which never unlocks.
     ///
     /// # Errors
     ///

@@ -15,7 +15,7 @@ pub(crate) struct Report {
     occasion: Occasion,
     /// How many senders, and how many receivers, of each queue were killed.
     kills: u32,
-    /// Who made no progress for so long counts as stuck.
+    /// A process that made no progress for so long counts as stuck.
     stuck_after_ms: u128,
     tolls: Vec<Toll>,
 }

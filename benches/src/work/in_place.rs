@@ -1,7 +1,7 @@
 //! Blocks that one process writes and another reads, where they are.
 //!
 //! The yardstick hands over the indices of blocks, and takes them back, by two minimal rings for
-//! two: it knows nothing of who dies, or of order among several. All ways write and read alike:
+//! two: it knows nothing of deaths, or of order among several. All ways write and read alike:
 //! each word of a block is its number, and the reader sums them up and checks the sum.
 
 use std::time::Duration;
@@ -29,9 +29,9 @@ const BLOCKS: u32 = 16;
 const CELL: usize = 4 << 10;
 /// The number of a block that is the last one.
 const END: u64 = u64::MAX;
-/// Who does not end so long after the others is stuck.
+/// A process that does not end so long after the others is stuck.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Who tried in vain so often in a row lets others have the processor.
+/// A process that tried in vain so often in a row lets others have the processor.
 const TRIES: u32 = 200;
 
 /// The yardstick first.

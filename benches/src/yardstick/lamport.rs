@@ -15,7 +15,8 @@ const HEAD: usize = 0;
 const TAIL: usize = 128;
 const ITEMS: usize = 256;
 
-/// A ring of items of `8 * W` bytes. It knows no owners: who dies leaves the other one waiting.
+/// A ring of items of `8 * W` bytes. It knows no owners: an end that dies leaves the other one
+/// waiting.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LamportRing<const W: usize> {
     memory: Memory,

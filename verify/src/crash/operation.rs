@@ -167,7 +167,7 @@ impl Base {
         self.segment.participants().iter().any(|one| one.is_self)
     }
 
-    /// Every byte of the segment, and who is alive in the eyes of others.
+    /// Every byte of the segment, and which participants are alive in the eyes of others.
     pub(crate) fn image(&self, image: &mut Vec<u8>) -> Rig {
         self.bytes(image)?;
         for one in self.segment.participants() {

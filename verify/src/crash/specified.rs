@@ -46,7 +46,7 @@ pub(crate) trait Subject: Sized + 'static {
         base.image(image)
     }
 
-    /// Whether the waiter sleeps within `patience`, or who waits in its place.
+    /// Whether the waiter sleeps within `patience`, or the process that waits in its place.
     fn sleeps(&self, waiter: &Child, patience: Duration) -> bool {
         waiter.sleeps_on_a_futex(patience)
     }

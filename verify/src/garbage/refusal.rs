@@ -82,7 +82,7 @@ pub(super) fn flip_each_bit<P: Uses>() {
 /// then every operation is an error or works, of handles from before as of new ones, and also once
 /// what can be closed is closed.
 pub(super) fn recover_garbage<P: Uses>() {
-    /// No word at all; a message that a participant holds who never was; and a small number.
+    /// No word at all; a message of a participant that never was; and a small number.
     const VALUES: [u64; 3] = [u64::MAX, 1 << 33 | 4 << 29 | 77 << 10 | 3, 5 << 20];
     let (place, handle) = Place::with::<P>(P::config(1)).expect("created");
     drop(handle);

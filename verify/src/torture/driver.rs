@@ -42,7 +42,7 @@ pub(crate) trait Workload {
     fn dismiss(&self);
 }
 
-/// Who is started, and how he is treated.
+/// What is started, and how it is treated.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) processes: usize,

@@ -176,14 +176,14 @@ fn run_family(random: &mut Random, faults: &mut Vec<String>) -> Rig<Outcome> {
         }
     }
     let disturbed = Instant::now();
-    let who = format!("family {seed}, killed: {killed}, stopped: {stopped}");
+    let family = format!("family {seed}, killed: {killed}, stopped: {stopped}");
     if !gone && !journal.receive(Instant::now() + PATIENCE, faults)? {
-        faults.push(format!("{who}: the receiver was not told of the end"));
+        faults.push(format!("{family}: the receiver was not told of the end"));
     }
     if let Some(stdout) = parent.stdout.take()
         && !ends(stdout)?
     {
-        faults.push(format!("{who}: a process is left"));
+        faults.push(format!("{family}: a process is left"));
         parent.kill()?;
     }
     let lasted = disturbed.elapsed();
@@ -191,7 +191,7 @@ fn run_family(random: &mut Random, faults: &mut Vec<String>) -> Rig<Outcome> {
         Ok(Ok(())) => {}
         Err(_) if killed => {}
         Ok(Err(_)) if killed => {}
-        other => faults.push(format!("{who}: {other:?}")),
+        other => faults.push(format!("{family}: {other:?}")),
     }
     Ok(Outcome {
         killed,

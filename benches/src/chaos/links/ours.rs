@@ -1,4 +1,4 @@
-//! crossdock's queues. Who waits sleeps, and is woken.
+//! crossdock's queues. A waiter sleeps, and is woken.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ fn segment() -> Result<Segment, Failure> {
 /// How long a newcomer asks for the role of one that was killed.
 const TAKE_OVER: Duration = Duration::from_secs(10);
 
-/// Claims an end as soon as the kernel has let go of who had it.
+/// Claims an end as soon as the kernel has let go of its owner.
 fn claim<E>(claim: impl Fn() -> Result<E, ClaimError>) -> Result<E, Failure> {
     let deadline = Instant::now() + TAKE_OVER;
     loop {

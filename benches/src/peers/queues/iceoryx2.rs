@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::named::Named;
 use crate::peers::locks::failed;
 
-/// Who tries looks, and sends again what a full buffer does not take. Who waits sleeps until an
+/// A try looks, and sends again what a full buffer does not take. A waiter sleeps until an
 /// event tells of a sample, and its send retries until it is delivered.
 pub(crate) struct Iceoryx2;
 

@@ -80,7 +80,7 @@ fn doorman(listener: &UnixListener, sender: &IpcBytesSender, receiver: IpcBytesR
             // A client that died while it connected.
             continue;
         };
-        // Who asked and is gone needs no answer.
+        // A client that is gone needs no answer.
         if read.is_ok()
             && let Ok(door) = IpcSender::connect(name.to_owned())
         {

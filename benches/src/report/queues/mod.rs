@@ -139,7 +139,7 @@ impl Sections for Report {
     fn sections(&self) -> String {
         let parts = [
             self.head(),
-            format!("### Who takes part\n\n{}", self.entrants()),
+            format!("### Participants\n\n{}", self.entrants()),
             self.settings(),
             self.round_trips(),
             format!("### Goals of the queues\n\n{}", goals(&self.goals)),

@@ -1,4 +1,5 @@
-//! The walks: who is walked, who is killed or stopped at each step, and what must hold then.
+//! The walks: which process is walked, which is killed or stopped at each step, and what must hold
+//! then.
 
 use crate::crash::sweep::Listed;
 use crate::crash::walk::pool::{self, Rules};
@@ -6,7 +7,7 @@ use crate::crash::walk::roles::{self, DONE, ENDED, KILLED, REFUSED, Subject};
 use crate::crash::walk::sweep::sweep;
 use crate::crash::walk::tracee::Way;
 
-/// Who is killed and stopped.
+/// The process that is killed and stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     /// The process that is walked.

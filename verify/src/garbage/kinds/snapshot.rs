@@ -85,7 +85,7 @@ impl Uses for Snapshot<u32> {
     const SHAPES: &'static [Shape] = &[
         // A version, also one of the last that there are, and a buffer, which there may not be.
         |[_, b, c]| Write::long(0, near(b, 64) << 12 | u64::from(c % 12)),
-        // Who writes.
+        // The writer.
         |[_, b, c]| Write::word(128, u32::from(b % 8) << 29 | tag(c, c >> 4)),
         // Nothing, choosing, or a buffer, which there may not be; and whose.
         |[a, b, c]| {

@@ -273,8 +273,8 @@ fn slot([a, b, c]: [u8; 3]) -> Write {
     Write::long(SLOTS + u64::from(a % 8) * 8, word)
 }
 
-/// What can stand in the word of a cell, whose tag is a participant's, who may be this process,
-/// another, or none.
+/// What can stand in the word of a cell, whose tag is this process's, another participant's, or
+/// that of none.
 fn cell([a, b, c]: [u8; 3]) -> Write {
     let version = near((c.cast_signed() >> 4).cast_unsigned(), 64);
     let tag = u64::from(a >> 6) << 10 | u64::from(c & 3);

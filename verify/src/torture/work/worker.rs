@@ -320,8 +320,8 @@ impl Worker<'_, TaskNotes> {
     }
 }
 
-/// What one who is alone does at each line when a round is over: all that is left, one after the
-/// other.
+/// What the only worker left does at each line when a round is over: all that is left, one after
+/// the other.
 pub(crate) struct Last<'a, 'b>(pub(crate) &'b mut Worker<'a, TaskNotes>);
 
 /// How long a message that comes again may take.
