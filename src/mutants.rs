@@ -32,6 +32,7 @@ fn list_mutants() {
         algorithm::rwlock::tests::FAIRNESS,
         algorithm::rwlock::tests::LOST,
         algorithm::rwlock::tests::UNREAD,
+        algorithm::rwlock::tests::SPECIFIED,
         algorithm::semaphore::tests::MUTANTS,
         wait::event_count::tests::MUTANTS,
         algorithm::spsc::tests::MUTANTS,
@@ -47,6 +48,7 @@ fn list_mutants() {
         wait::select::tests::MUTANTS,
         algorithm::snapshot::tests::MUTANTS,
         algorithm::snapshot::tests::LOST,
+        algorithm::snapshot::tests::SPECIFIED,
         algorithm::work::tests::MUTANTS,
         algorithm::work::tests::ends::MUTANTS,
     ];

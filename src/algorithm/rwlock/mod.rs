@@ -337,7 +337,7 @@ impl<'a, A: LockHook> RwLock<'a, A> {
         }
         let cell = self.register(me);
         let admitted = cell.map_or(Err(EnterError::NotOwner), |cell| cell.admit(peers));
-        let flags = token.flags;
+        let flags = if mutation(951) { 0 } else { token.flags };
         self.release(token);
         match admitted {
             Ok(()) => Ok(ReaderToken { owner: me, flags }),
@@ -532,7 +532,11 @@ impl<'a, A: LockHook> RwLock<'a, A> {
     /// Declares the data consistent after a writer died; changes nothing if the lock was taken
     /// over.
     pub(crate) fn mark_consistent(&self, token: &mut WriterToken) {
-        let cleared = if mutation(335) { STICKY } else { OWNER_DIED };
+        let cleared = match (mutation(335), mutation(950)) {
+            (true, _) => STICKY,
+            (_, true) => 0,
+            _ => OWNER_DIED,
+        };
         let mut seen = token.owner().bits() | token.flags;
         token.flags &= !OWNER_DIED;
         while seen & Tag::MASK == token.owner().bits() {

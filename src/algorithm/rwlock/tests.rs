@@ -9,6 +9,8 @@ mod lost;
 #[cfg(loom)]
 mod models;
 #[cfg(loom)]
+mod specified;
+#[cfg(loom)]
 mod stage;
 #[cfg(loom)]
 mod two_deaths;
@@ -23,5 +25,7 @@ pub(crate) use fairness::MUTANTS as FAIRNESS;
 pub(crate) use lost::MUTANTS as LOST;
 #[cfg(loom)]
 pub(crate) use models::MUTANTS;
+#[cfg(loom)]
+pub(crate) use specified::MUTANTS as SPECIFIED;
 #[cfg(loom)]
 pub(crate) use unread::MUTANTS as UNREAD;

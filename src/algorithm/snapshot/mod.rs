@@ -533,8 +533,10 @@ impl Snapshot<'_> {
         // ORDERING: Release; (N1).
         let release = ordering(Ordering::Release, 371);
         let latest = &self.state.latest.0;
+        let (from, to) = (writer.version.0, version.0);
+        let to = if mutation(952) { from } else { to };
         latest
-            .compare_exchange(writer.version.0, version.0, release, Ordering::Relaxed)
+            .compare_exchange(from, to, release, Ordering::Relaxed)
             .map_err(|word| Corrupt { word })?;
         writer.version = version;
         // (N2)
@@ -572,7 +574,7 @@ impl Snapshot<'_> {
     /// Releases the writer's claim. Does nothing if it is no longer `me`'s.
     pub(crate) fn release_writer(self, me: Tag) {
         let writer = self.state.writer();
-        if writer.claim.leave(me) && !mutation(394) {
+        if !mutation(953) && writer.claim.leave(me) && !mutation(394) {
             writer.event.wake_all();
         }
     }

@@ -4,6 +4,8 @@
 mod lost;
 #[cfg(loom)]
 mod models;
+#[cfg(loom)]
+mod specified;
 #[cfg(not(loom))]
 mod units;
 
@@ -11,3 +13,5 @@ mod units;
 pub(crate) use lost::MUTANTS as LOST;
 #[cfg(loom)]
 pub(crate) use models::MUTANTS;
+#[cfg(loom)]
+pub(crate) use specified::MUTANTS as SPECIFIED;
