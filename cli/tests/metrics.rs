@@ -10,6 +10,8 @@ mod patient;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -57,6 +59,22 @@ fn a_segment_that_counts_has_counters_and_queues_have_them_anyway() {
         let line = format!("{}{counted}", of(entry, kind));
         assert!(text.lines().any(|found| found == line), "{line}: {text}");
     }
+}
+
+#[test]
+fn a_segment_without_a_name_is_seen_if_all_are_asked_for() {
+    let segment = options().anonymous().expect("created");
+    segment.create::<Counter>("packed", 7).expect("made");
+    let file = fs::File::from(segment.as_fd().try_clone_to_owned().expect("a descriptor"));
+    let inode = file.metadata().expect("of an open file").ino();
+    let name = format!("memfd:{inode}");
+    let value = format!(
+        "crossdock_entry_value{{segment=\"{name}\",entry=\"packed\",kind=\"Counter\",field=\"value\"}} 7"
+    );
+    let all = printed(&["metrics", "--all"]);
+    assert!(all.lines().any(|line| line == value), "{value}: {all}");
+    assert!(!printed(&["metrics"]).contains(&name));
+    refused(&["metrics", "--all", &name]);
 }
 
 #[test]

@@ -25,6 +25,10 @@ pub(crate) struct Options {
     /// segments, if none is given.
     #[arg(verbatim_doc_comment)]
     names: Vec<String>,
+    /// Also print segments without a name that processes have open, as pools
+    /// have them: memfd:INODE.
+    #[arg(verbatim_doc_comment, long, conflicts_with = "names")]
+    all: bool,
     /// Replace this file instead of printing, as the textfile collector of
     /// node_exporter needs it: at once, by a rename.
     #[arg(verbatim_doc_comment, long, value_name = "PATH")]
@@ -43,7 +47,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Outcome {
-    let look = || look(&options.names);
+    let look = || look(&options.names, options.all);
     match (&options.textfile, options.listen) {
         (Some(path), _) => textfile::replace(path, &look()?)?,
         (None, Some(address)) => return listen::serve(address, &look),
@@ -52,11 +56,17 @@ pub(crate) fn run(options: &Options) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// One look at all segments, or at those of these names.
-fn look(names: &[String]) -> Result<String, String> {
+/// One look at the segments of these names, or at those with a name, or at all.
+fn look(names: &[String], all: bool) -> Result<String, String> {
     let segments: Vec<(String, Option<Found>)> = if names.is_empty() {
-        let all = find::named()?.into_iter();
-        all.map(|found| (found.name.clone(), Some(found))).collect()
+        let mut found = find::named()?;
+        if all {
+            found.extend(find::nameless()?);
+        }
+        let found = found.into_iter();
+        found
+            .map(|found| (found.name.clone(), Some(found)))
+            .collect()
     } else {
         let mut names = names.to_vec();
         names.sort();
