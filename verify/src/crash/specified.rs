@@ -117,7 +117,7 @@ pub(crate) struct Row<S: Subject> {
     pub(crate) waiters: &'static [Waits<OpOf<S>>],
     /// What others do, without waiting, while the victim is stopped.
     pub(crate) meanwhile: &'static [OpOf<S>],
-    /// What they do then with the seeded bug, if that is theirs.
+    /// What they do before that with the seeded bug, if that is theirs.
     pub(crate) bug_meanwhile: &'static [OpOf<S>],
     /// What they do then that may have to wait, but not for the victim.
     pub(crate) patiently: &'static [OpOf<S>],
@@ -401,11 +401,10 @@ impl<S: Subject> Operation for Row<S> {
     }
 
     fn meanwhile(&self, world: &World<S>, watch: &mut Watch<S>, scene: &mut Scene) -> Rig {
-        let meanwhile = match self.bug_meanwhile {
-            bug @ [_, ..] if self.seeded => bug,
-            _ => self.meanwhile,
-        };
-        world.see(meanwhile, Duration::ZERO, watch, scene);
+        if self.seeded {
+            world.see(self.bug_meanwhile, Duration::ZERO, watch, scene);
+        }
+        world.see(self.meanwhile, Duration::ZERO, watch, scene);
         world.see(self.patiently, scene.patience, watch, scene);
         Ok(())
     }

@@ -57,7 +57,7 @@ impl Object {
         })
     }
 
-    /// The one that its name stands for now.
+    /// The object that has the name now.
     fn again(&self, manager: &Manager) -> Rig<Self> {
         Ok(match self {
             Self::Dict(_) => Self::Dict(manager.open(NAME)?),
